@@ -1,0 +1,92 @@
+"""Text as `datasets` objects: from the data shipped here, from the hub, or from a folder of your own.
+
+A loader never switches to other data by itself: a missing source is an error that names the choices.
+"""
+
+import random
+from pathlib import Path
+
+from .runtime import REPOSITORY, ReaderError, shown
+
+OFFLINE = REPOSITORY / "data" / "offline"
+OPENWEBTEXT = "Elriggs/openwebtext-100k"
+
+
+def load_prose(source, *, max_bytes=None):
+    """Running English text, one row a document: `DatasetDict` with "train" and "validation", column "text".
+
+    source: "offline" (small stories written for this series), "hub" (an OpenWebText sample), a folder that
+    holds ``prose/*.txt`` or ``*.txt``, or one text file. max_bytes: read about this much, a tenth of it for validation.
+    Validation is what a file named valid*.txt holds; else whole works, 5 % of them (from five works on); else
+    the last tenth of each work; on the hub the last 2 % of the rows.
+    Raises ReaderError for a missing or empty source and for text that is not UTF-8.
+    """
+    if source == "hub":
+        train, validation = prose_from_hub(max_bytes)
+    else:
+        train, validation = split_works(OFFLINE if source == "offline" else Path(source))
+    from datasets import Dataset, DatasetDict
+    tenth = max_bytes and max_bytes // 10
+    return DatasetDict(train=Dataset.from_dict({"text": cut(train, max_bytes)}),
+                       validation=Dataset.from_dict({"text": cut(validation, tenth)}))
+
+
+def prose_from_hub(max_bytes):
+    """(train, validation) texts of OpenWebText's public sample; only as many rows as are needed."""
+    from datasets import load_dataset
+    rows = load_dataset(OPENWEBTEXT, split="train")
+    if "text" not in rows.column_names:
+        raise ReaderError(f"{OPENWEBTEXT} has the columns {rows.column_names} where 'text' was expected: "
+                          "set GPT_SERIES_DATA to 'offline' or to a folder")
+    first = len(rows) - max(1, len(rows) // 50)
+    enough = first if max_bytes is None else min(first, 1 + max_bytes // 1000)  # a page has more than 1,000 bytes
+    return rows[:enough]["text"], rows[first:]["text"]
+
+
+def split_works(path):
+    """(train, validation) texts of a file or of the ``*.txt`` in ``path/prose`` or ``path``."""
+    folder = path / "prose" if (path / "prose").is_dir() else path
+    files = [path] if path.is_file() else sorted(folder.glob("*.txt"))
+    if not files:
+        raise ReaderError(f"no .txt file in {shown(folder)}: put your text there, or choose 'offline' or 'hub'")
+    held_out = [f for f in files if f.stem.startswith("valid")]
+    if held_out:
+        return ([d for f in files if f.stem.startswith("train") for d in documents(read(f))],
+                [d for f in held_out for d in documents(read(f))])
+    works = [read(f) for f in files]
+    if len(works) < 5:
+        ends = [len(w) * 9 // 10 for w in works]
+        return [w[:e] for w, e in zip(works, ends)], [w[e:] for w, e in zip(works, ends)]
+    random.Random(0).shuffle(works)  # files stand in the order of their authors: a prefix should be a fair sample
+    count = max(1, round(len(works) * 0.05))
+    return works[:-count], works[-count:]
+
+
+def read(file):
+    """A text file's content: UTF-8, with or without a byte-order mark, not empty."""
+    try:
+        text = Path(file).read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise ReaderError(f"{shown(file)} is not UTF-8 (byte {error.object[error.start]:#x} at position {error.start:,}): "
+                          "save it as UTF-8 first") from None
+    if not text:
+        raise ReaderError(f"{shown(file)} is empty: put text into it or remove it")
+    return text
+
+
+def documents(text):
+    """The documents of a file of many, which two blank lines separate."""
+    return [d.strip() for d in text.split("\n\n\n") if d.strip()]
+
+
+def cut(texts, max_bytes):
+    """The first ``max_bytes`` of a list of texts, the last one shortened; all of them at None."""
+    if max_bytes is None:
+        return list(texts)
+    kept = []
+    for text in texts:
+        if max_bytes <= 0:
+            break
+        kept.append(text[:max_bytes])
+        max_bytes -= len(text.encode())
+    return kept

@@ -1,0 +1,102 @@
+"""Tokenizers, and token streams in files that training reads without loading them.
+
+All tokenizers are `transformers` fast tokenizers with one special token, ``<|endoftext|>``, which closes a document.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from .runtime import ReaderError
+
+END = "<|endoftext|>"
+GPT2 = "openai-community/gpt2"
+
+
+def gpt2_tokenizer(source="hub"):
+    """GPT-2's byte-level BPE, 50,257 entries: from the hub, or from ``gpt2_tokenizer/`` in a folder of local copies."""
+    return AutoTokenizer.from_pretrained(GPT2 if source == "hub" else Path(source) / "gpt2_tokenizer")
+
+
+def train_bpe(texts, vocab_size):
+    """A byte-level BPE trained on ``texts`` (Sennrich et al., 2016), the kind of tokenizer GPT-2 has, but smaller.
+
+    Raises ValueError if ``vocab_size`` leaves no room for a merge: 256 bytes and the end of text come first.
+    """
+    if vocab_size <= 257:
+        raise ValueError(f"vocab_size must be above 257 (256 bytes and the end of text), got {vocab_size}")
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    bpe.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=[END], initial_alphabet=alphabet,
+                                                       show_progress=False))
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=END)
+
+
+def character_tokenizer(texts):
+    """One token a character, for the characters that occur in ``texts``; others become the end of text."""
+    characters = sorted(set().union(*texts))
+    words = Tokenizer(models.WordLevel({END: 0} | {c: i for i, c in enumerate(characters, start=1)}, unk_token=END))
+    words.pre_tokenizer = pre_tokenizers.Split(Regex(r"(?s)."), behavior="isolated")
+    words.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(tokenizer_object=words, eos_token=END)
+
+
+def tokenizer_for(source, texts, vocab_size):
+    """GPT-2's tokenizer where the source has it; else a BPE of ``vocab_size`` trained on ``texts``."""
+    if source == "hub" or (Path(source) / "gpt2_tokenizer").is_dir():
+        return gpt2_tokenizer(source)
+    return train_bpe(texts, vocab_size)
+
+
+def pack(documents, eos):
+    """Token lists -> one stream (n,) of uint16 (uint32 above 65,536): end to end, each closed by ``eos``."""
+    documents = list(documents)
+    largest = max((max(d, default=0) for d in documents), default=0)
+    dtype = np.uint16 if max(largest, eos) < 2**16 else np.uint32
+    return np.concatenate([np.asarray([*d, eos], dtype) for d in documents])
+
+
+def tokenize(dataset, tokenizer, folder):
+    """Token streams of all splits, kept in ``folder`` and memory-mapped: {"train": (n,), "validation": (m,)}.
+
+    Tokenizing is done once for the same text and tokenizer; after that the files are opened in milliseconds.
+    """
+    streams = {}
+    for split, rows in dataset.items():
+        texts = list(rows["text"])
+        key = hashlib.sha256(json.dumps([texts, tokenizer.backend_tokenizer.to_str()]).encode()).hexdigest()[:12]
+        file = Path(folder) / f"{split}-{key}.npy"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = file.with_suffix(".tmp")
+            with open(temporary, "wb") as out:
+                np.save(out, pack(tokenizer(texts, verbose=False)["input_ids"], tokenizer.eos_token_id))
+            temporary.replace(file)
+        streams[split] = np.load(file, mmap_mode="r")
+    return streams
+
+
+def check_length(tokens, block_size, name):
+    """Raise ReaderError if ``tokens`` cannot fill one block and the target after it."""
+    if len(tokens) <= block_size:
+        raise ReaderError(f"the {name} text has {len(tokens):,} tokens, fewer than one block of {block_size} and its next token: "
+                          "use a longer text or a smaller block_size")
+
+
+def fingerprint(*streams):
+    """Twelve hexadecimal digits that tell these token streams from all others."""
+    digest = hashlib.sha256()
+    for stream in streams:
+        digest.update(str(stream.dtype).encode() + np.ascontiguousarray(stream).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def count_bytes(tokens, tokenizer):
+    """UTF-8 bytes of the text that ``tokens`` stand for; the end of text counts none."""
+    return len(tokenizer.decode(np.asarray(tokens).tolist(), skip_special_tokens=True).encode())
