@@ -4,9 +4,14 @@ A multiply-add counts as 2 FLOPs; the backward pass costs twice the forward pass
 V, n, d, L stand for vocab_size, context, n_embd, n_layer.
 """
 
+import copy
+import time
 from dataclasses import dataclass
 
+import psutil
 import torch
+
+from .step import make_optimizer, train_step
 
 # Dense peak in FLOP/s by dtype: (name as torch reports it contains the key). Sources: NVIDIA's data sheets of each card;
 # RTX 4050 Laptop: 80 tensor cores x 256 FMA x 2 x 1.6 GHz is about 65e12, the original assumed 70e12.
@@ -52,21 +57,22 @@ def flops_per_token(config, *, training=True, context=None):
 
 
 def memory_by_term(config, micro_batch_size, dtype=torch.float32):
-    """Bytes that training holds, by term, with float32 weights and AdamW; activations in ``dtype`` where autocast puts them.
+    """Bytes that training holds at its peak, by term: float32 weights, AdamW, activations in ``dtype`` where autocast puts them.
 
-    Per layer and token autograd keeps 2d (norm inputs, float32) and 14d in the dtype: two norm outputs, 3d of queries, keys
-    and values, d of attention output, 4d before and 4d after the GELU, d more by its reshape. The head's logits are kept
-    once in the dtype (if not float32), and in float32 as log-probabilities and as their gradient.
+    Per layer and token autograd keeps 2d numbers in float32 (what the two norms read) and 14d in the dtype: d per norm's
+    output, 3d of queries, keys and values, d of attention's output, 4d before and 4d after the GELU. The last norm adds
+    2d per token. The logits stand there as such, as log-probabilities and as their gradient (the last two in float32).
+    With dropout > 0 attention on a CPU keeps its score matrices too, which are not counted here.
     """
     V, n, d, L = config.vocab_size, config.block_size, config.n_embd, config.n_layer
     tokens, size = micro_batch_size * n, dtype.itemsize
     parameters = count_parameters(config)["total"]
     parts = {
-        "weights": 4 * parameters,
+        "weights": (4 + size * (size < 4)) * parameters,  # autocast makes a copy in its dtype
         "gradients": 4 * parameters,
         "AdamW's two moments": 8 * parameters,
-        "activations": tokens * L * d * (2 * 4 + 14 * size),
-        "logits": tokens * V * (size * (size < 4) + 3 * 4),
+        "activations": tokens * d * (L * (2 * 4 + 14 * size) + 2 * 4),
+        "logits": tokens * V * (size + 2 * 4),
     }
     return parts | {"total": sum(parts.values())}
 
@@ -88,7 +94,95 @@ def mfu(tokens_per_second, config, hardware, dtype):
 def out_of_memory_advice(config, train, runtime):
     """One sentence with numbers for a run that did not fit."""
     micro = train.micro_batch_size or train.batch_size
-    need = memory_by_term(config, micro, runtime.dtype)["total"] / 2**30
-    half = memory_by_term(config, max(1, micro // 2), runtime.dtype)["total"] / 2**30
-    return (f"out of memory with {micro} sequences a pass, which need about {need:.1f} GiB: set micro_batch_size={max(1, micro // 2)} "
-            f"(about {half:.1f} GiB, the same result), then run this cell again")
+    half = max(1, micro // 2)
+    need, less = (gib(memory_by_term(config, size, runtime.dtype)["total"]) for size in (micro, half))
+    return (f"out of memory with {micro} sequences a pass, which need about {need}: set micro_batch_size={half} "
+            f"(about {less}, the same result), then run this cell again")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The card that stands before a training: what it will take, by arithmetic and by a short probe."""
+
+    hardware: str
+    parameters: int
+    flops_per_token: int
+    memory: dict              # bytes by term
+    memory_available: int     # bytes
+    tokens: int               # that training will read
+    tokens_per_second: float  # of the probe
+    utilisation: float | None  # MFU of the probe
+    evaluation_share: float   # evaluation time per training time
+    minutes_allowed: float | None
+
+    @property
+    def minutes(self):
+        return self.tokens / self.tokens_per_second * (1 + self.evaluation_share) / 60
+
+    @property
+    def warnings(self):
+        """Sentences with advice, for what will not fit."""
+        found = []
+        if self.memory["total"] > self.memory_available:
+            found.append(f"this needs {gib(self.memory['total'])} and {gib(self.memory_available)} are available: halve micro_batch_size, "
+                         "the result stays the same")
+        if self.minutes_allowed and self.minutes > self.minutes_allowed:
+            found.append(f"this takes about {self.minutes:.0f} minutes, more than the {self.minutes_allowed:.0f} of its profile: "
+                         "take fewer epochs, or come back later, as a run goes on where it stopped")
+        return found
+
+    def __str__(self):
+        parts = ", ".join(f"{name} {gib(size)}" for name, size in self.memory.items() if name != "total")
+        used = "n/a" if self.utilisation is None else f"{self.utilisation:.1%}"
+        return "\n".join([
+            f"hardware    {self.hardware}",
+            f"parameters  {self.parameters:,}",
+            f"compute     {self.flops_per_token / 1e6:,.1f} MFLOP per token x {self.tokens / 1e6:,.2f} M tokens "
+            f"= {self.flops_per_token * self.tokens / 1e12:,.1f} TFLOP",
+            f"memory      {gib(self.memory['total'])} of {gib(self.memory_available)}: {parts}",
+            f"speed       {self.tokens_per_second:,.0f} tokens per second in a short probe, MFU {used}",
+            f"time        about {self.minutes:.1f} minutes, evaluation included",
+            *(f"WARNING     {w}" for w in self.warnings or []),
+        ] + ([] if self.warnings else ["fits        yes"]))
+
+
+def gib(size):
+    return f"{size / 2**30:.2f} GiB" if size >= 2**30 / 10 else f"{size / 2**20:.1f} MiB"
+
+
+def available_memory(runtime):
+    """Bytes that training may use: free memory of the card (at most a T4's 14.5 GiB in profile t4) or of the machine."""
+    if runtime.device.type == "cuda":
+        free = torch.cuda.mem_get_info(runtime.device)[0]
+        return min(free, int(14.5 * 2**30)) if runtime.profile == "t4" else free
+    return psutil.virtual_memory().available
+
+
+def probe(model, train, runtime, steps=5):
+    """Tokens per second of ``steps`` training steps on random tokens, after one to warm up; a copy is trained, not the model."""
+    copied = copy.deepcopy(model).to(runtime.device).train()
+    optimizer, scaler = make_optimizer(copied, train), torch.amp.GradScaler(runtime.device.type, enabled=runtime.dtype == torch.float16)
+    shape = (train.batch_size, model.config.block_size)
+    tokens = torch.randint(model.config.vocab_size, shape, generator=torch.Generator().manual_seed(0)).to(runtime.device)
+    for step in range(1 + steps):
+        loss, _ = train_step(copied, optimizer, scaler, tokens, tokens, config=train, runtime=runtime)
+        loss.item()  # waits for the device
+        if step == 0:
+            started = time.perf_counter()
+    return steps * tokens.numel() / (time.perf_counter() - started)
+
+
+def budget(model, train, runtime, n_train_tokens):
+    """The `Budget` of training ``model`` with the settings ``train`` on a stream of ``n_train_tokens``."""
+    config, speed = model.config, probe(model, train, runtime)
+    steps = train.steps(n_train_tokens, config.block_size)
+    steps = min(steps, runtime.steps or steps)
+    name = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else "CPU"
+    micro = train.micro_batch_size or train.batch_size
+    return Budget(
+        hardware=f"{name}, {str(runtime.dtype).removeprefix('torch.')}", parameters=count_parameters(config)["total"],
+        flops_per_token=flops_per_token(config)["total"], memory=memory_by_term(config, micro, runtime.dtype),
+        memory_available=available_memory(runtime), tokens=steps * train.batch_size * config.block_size, tokens_per_second=speed,
+        utilisation=mfu(speed, config, name, runtime.dtype),
+        evaluation_share=train.eval_blocks / 3 / (train.eval_every * train.batch_size),  # a forward pass is a third of a step
+        minutes_allowed={"cpu": 3, "t4": 50}.get(runtime.profile))

@@ -45,7 +45,8 @@ def save(file, model, optimizer=None, **state):
             os.fsync(written.fileno())
         temporary.replace(file)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
         if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
             need = sum(t.nbytes for t in tensors.values()) / 1e6
             free = shutil.disk_usage(file.parent).free / 1e6
@@ -99,5 +100,5 @@ def latest(folder):
 
 def keep_last(folder, count=2):
     """Remove all but the newest ``count`` step checkpoints, and leftovers of interrupted writes."""
-    for file in sorted(Path(folder).glob("step-*.safetensors"))[:-count]:
+    for file in [*sorted(Path(folder).glob("step-*.safetensors"))[:-count], *Path(folder).glob("*.tmp")]:
         file.unlink()

@@ -16,8 +16,8 @@ def load_prose(source, *, max_bytes=None):
     """Running English text, one row a document: `DatasetDict` with "train" and "validation", column "text".
 
     source: "offline" (small stories written for this series), "hub" (an OpenWebText sample), a folder that
-    holds ``prose/*.txt`` or ``*.txt``, or one text file. max_bytes: read about this much, a tenth of it for validation.
-    Validation is what a file named valid*.txt holds; else whole works, 5 % of them (from five works on); else
+    holds ``prose/*.txt`` or ``*.txt``, or one text file. max_bytes: read at most this much, and a tenth of it for validation.
+    Validation is what files named valid*.txt hold, beside train*.txt; else whole works, 5 % of them (from five works on); else
     the last tenth of each work; on the hub the last 2 % of the rows.
     Raises ReaderError for a missing or empty source and for text that is not UTF-8.
     """
@@ -51,8 +51,10 @@ def split_works(path):
         raise ReaderError(f"no .txt file in {shown(folder)}: put your text there, or choose 'offline' or 'hub'")
     held_out = [f for f in files if f.stem.startswith("valid")]
     if held_out:
-        return ([d for f in files if f.stem.startswith("train") for d in documents(read(f))],
-                [d for f in held_out for d in documents(read(f))])
+        training = [f for f in files if f.stem.startswith("train")]
+        if not training:
+            raise ReaderError(f"no train*.txt in {shown(folder)} beside its {held_out[0].name}: put your training text there under such a name")
+        return [d for f in training for d in documents(read(f))], [d for f in held_out for d in documents(read(f))]
     works = [read(f) for f in files]
     if len(works) < 5:
         ends = [len(w) * 9 // 10 for w in works]
@@ -80,13 +82,14 @@ def documents(text):
 
 
 def cut(texts, max_bytes):
-    """The first ``max_bytes`` of a list of texts, the last one shortened; all of them at None."""
+    """The first ``max_bytes`` bytes of a list of texts, the last one shortened to whole characters; all of them at None."""
     if max_bytes is None:
         return list(texts)
     kept = []
     for text in texts:
         if max_bytes <= 0:
             break
-        kept.append(text[:max_bytes])
-        max_bytes -= len(text.encode())
+        piece = text.encode()[:max_bytes]
+        kept.append(piece.decode(errors="ignore"))
+        max_bytes -= len(piece)
     return kept

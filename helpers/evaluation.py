@@ -1,30 +1,39 @@
 """How good is it? Loss, perplexity and bits per byte, over every token once."""
 
+import contextlib
 import math
 
 import torch
 import torch.nn.functional as F
 
 
-@torch.no_grad()
+@contextlib.contextmanager
+def evaluating(model):
+    """Inside, dropout is off and no gradient is kept; after it the model is in the mode it was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
 def loss_sum(model, tokens, *, block_size, batch_size, runtime, max_blocks=None, part=(0, 1)):
     """(sum of the losses in nats, number of targets) over contiguous blocks of a token stream (n,).
 
     max_blocks: only the first so many blocks. part = (rank, count): only this process's share of the batches.
     """
-    was_training = model.training
-    model.eval()
     blocks = (len(tokens) - 1) // block_size
     blocks = min(blocks, max_blocks or blocks)
     total, count = 0.0, 0
     for first in list(range(0, blocks, batch_size))[part[0] :: part[1]]:
         size = min(batch_size, blocks - first)
         chunk = torch.from_numpy(tokens[first * block_size : (first + size) * block_size + 1].astype("int64")).to(runtime.device)
-        with runtime.autocast():
+        with evaluating(model), runtime.autocast():
             _, loss = model(chunk[:-1].view(size, block_size), chunk[1:].view(size, block_size))
         total += loss.item() * size * block_size
         count += size * block_size
-    model.train(was_training)
     return total, count
 
 
@@ -34,7 +43,6 @@ def mean_loss(model, tokens, **settings):
     return total / count
 
 
-@torch.no_grad()
 def perplexity(model, tokens, *, block_size, stride):
     """Perplexity of a token sequence under a sliding window.
 
@@ -51,7 +59,8 @@ def perplexity(model, tokens, *, block_size, stride):
     while scored < len(tokens):
         stop = min(scored + (block_size if scored == 1 else stride), len(tokens))
         window = tokens[max(0, stop - 1 - block_size) : stop]
-        logits, _ = model(window[None, :-1])
+        with evaluating(model):
+            logits, _ = model(window[None, :-1])
         losses = F.cross_entropy(logits[0].float(), window[1:], reduction="none")
         total += losses[-(stop - scored) :].sum().item()  # only what no earlier window has scored
         scored = stop
@@ -70,14 +79,14 @@ def unigram_entropy(tokens):
     return -(p * p.log()).sum().item()
 
 
-@torch.no_grad()
 def attention_weights(model, tokens, layer):
     """(n_head, T, T): how much each token (row) looks at each token before it, in one layer, for tokens (1, T)."""
     attention, caught = model.h[layer].attn, []
     hook = attention.register_forward_pre_hook(lambda module, inputs: caught.append(inputs[0]))
-    model.features(tokens)
+    with evaluating(model):
+        model.features(tokens)
+        q, k, _ = attention.c_attn(caught[0]).chunk(3, dim=-1)  # (1, T, n_embd) each
     hook.remove()
-    q, k, _ = attention.c_attn(caught[0]).chunk(3, dim=-1)  # (1, T, n_embd) each
     split = lambda t: t.view(t.shape[1], attention.n_head, -1).transpose(0, 1)  # (n_head, T, head_size)
     scores = split(q) @ split(k).transpose(1, 2) / math.sqrt(q.shape[-1] // attention.n_head)
     future = torch.ones_like(scores, dtype=torch.bool).triu(1)

@@ -6,6 +6,7 @@
 
 import argparse
 import dataclasses
+import itertools
 import os
 import sys
 
@@ -18,22 +19,35 @@ from .generation import generate
 from .model import GPT, GPTConfig
 from .runs import TRACKERS
 from .runtime import DTYPES, PROFILES, ReaderError, seed_everything, setup, shown
-from .training import TrainConfig, fit
+from .training import TrainConfig, fit, run_folder
 
 CORPORA = {"prose": ("01", corpora.load_prose)}  # name -> its notebook, whose runs these are, and its loader
 
-# Dropout 0.1: the model passes several times over a small text; for a single pass 0 would be right.
-SETTINGS = {
-    "cpu": dict(
-        model=GPTConfig(vocab_size=1024, block_size=128, n_layer=4, n_head=4, n_embd=128, dropout=0.0),
-        train=TrainConfig(batch_size=16, epochs=4, learning_rate=2e-3, min_learning_rate=2e-4, eval_every=50), train_tokens=None),
-    "t4": dict(
-        model=GPTConfig(vocab_size=50_304, block_size=256, n_layer=4, n_head=4, n_embd=256, dropout=0.1),
-        train=TrainConfig(batch_size=32, epochs=10, patience=20, eval_every=25), train_tokens=4_000_000),
-    "full": dict(
-        model=GPTConfig(vocab_size=50_304, block_size=256, n_layer=4, n_head=4, n_embd=256, dropout=0.1),
-        train=TrainConfig(batch_size=128, epochs=10, patience=30, eval_every=10), train_tokens=10_000_000),
+SETTINGS = {               # cpu      t4         full
+    "vocab_size":          (1_024,   50_304,    50_304),
+    "block_size":          (128,     256,       256),
+    "n_layer":             (4,       4,         4),
+    "n_head":              (4,       4,         4),
+    "n_embd":              (128,     256,       256),
+    "dropout":             (0.0,     0.1,       0.1),   # t4 and full pass several times over their text
+    "train_tokens":        (None,    4_000_000, 10_000_000),
+    "batch_size":          (16,      32,        128),
+    "epochs":              (2,       10,        10),
+    "learning_rate":       (2e-3,    3e-4,      3e-4),
+    "min_learning_rate":   (2e-4,    6e-5,      6e-5),
+    "warmup_steps":        (20,      100,       100),
+    "eval_every":          (25,      25,        10),
+    "patience":            (8,       20,        30),    # evaluations without a new best, then stop
 }
+
+
+def settings_for(profile):
+    """(model settings, training settings, number of training tokens or None) of a profile."""
+    chosen = {name: values[PROFILES.index(profile)] for name, values in SETTINGS.items()}
+    fields = {f.name for f in dataclasses.fields(GPTConfig)}
+    model = GPTConfig(**{k: v for k, v in chosen.items() if k in fields})
+    train = TrainConfig(**{k: v for k, v in chosen.items() if k not in fields | {"train_tokens"}})
+    return model, train, chosen["train_tokens"]
 
 
 def arguments(argv=None):
@@ -77,20 +91,32 @@ def load_streams(args, runtime, vocab_size):
     return tokens.tokenize(dataset, tokenizer, runtime.workspace / "tokens"), tokenizer
 
 
+def set_aside(folder):
+    """Rename a run's folder to the first free ``<name>.1``, ``<name>.2``, ..., so that the next run starts anew."""
+    if folder.exists() and int(os.environ.get("RANK", 0)) == 0:
+        kept = next(name for n in itertools.count(1) if not (name := folder.with_name(f"{folder.name}.{n}")).exists())
+        folder.rename(kept)
+        print(f"the earlier run is kept in {shown(kept)}")
+    if dist.is_initialized():
+        dist.barrier()  # nobody reads the folder before it is gone
+
+
 def train(args):
     """One run from the command line's answers; returns (run, model, tokenizer, runtime)."""
     notebook = CORPORA[args.corpus][0] if args.corpus in CORPORA else "text"
     runtime = setup(notebook, profile=args.profile, data=args.data, workspace=args.output, seed=args.seed, dtype=args.dtype)
-    settings = SETTINGS[runtime.profile]
-    config = override(settings["model"], args, block_size="block_size", dropout="dropout")
-    train_config = override(settings["train"], args, batch_size="batch_size", micro_batch_size="micro_batch_size",
+    config, train_config, limit = settings_for(runtime.profile)
+    config = override(config, args, block_size="block_size", dropout="dropout")
+    train_config = override(train_config, args, batch_size="batch_size", micro_batch_size="micro_batch_size",
                             learning_rate="learning_rate", epochs="epochs")
     streams, tokenizer = load_streams(args, runtime, config.vocab_size)
-    limit = args.train_tokens or settings["train_tokens"]
+    limit = args.train_tokens or limit
     seed_everything(runtime.seed)
     model = GPT(config)
     training, validation = streams["train"][:limit], streams["validation"]
     print(f"{len(training):,} training tokens, {len(validation):,} validation tokens")
+    if not args.resume:
+        set_aside(run_folder(model, training, validation, config=train_config, runtime=runtime))
     run = fit(model, training, validation, config=train_config, runtime=runtime, tracker=args.tracker)
     return run, model, tokenizer, runtime
 

@@ -65,7 +65,7 @@ class Run:
         """Write the header, keep the rows up to ``step`` (all later ones will be computed again), open the tracker."""
         if tracker not in TRACKERS:
             raise ReaderError(f"unknown tracker {tracker!r}: choose one of {', '.join(TRACKERS)}")
-        self.header = self.header if step else {"kind": "header", **header}
+        self.header = self.header if step and self.header else {"kind": "header", **header}
         self.rows = [r for r in self.rows if r.get("step", 0) <= step and r["kind"] != "end"] if step else []
         self.file.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.file.with_suffix(".tmp")

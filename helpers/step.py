@@ -91,7 +91,8 @@ def train_step(model, optimizer, scaler, tokens, targets, *, config, runtime):
     for x, y in zip(tokens.split(micro), targets.split(micro)):
         with runtime.autocast():
             _, loss = model(x, y)
-        loss = loss * (y != IGNORE).sum() / counted
+        share = (y != IGNORE).sum() / counted
+        loss = torch.where(share > 0, loss * share, 0.0)  # a micro-batch without a counted target has no mean
         scaler.scale(loss).backward()  # adds to the gradients that are there
         total += loss.detach()
     scaler.unscale_(optimizer)  # clip the gradient itself, not its scaled copy

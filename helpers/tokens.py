@@ -5,6 +5,7 @@ All tokenizers are `transformers` fast tokenizers with one special token, ``<|en
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def character_tokenizer(texts):
     """One token a character, for the characters that occur in ``texts``; others become the end of text."""
     characters = sorted(set().union(*texts))
     words = Tokenizer(models.WordLevel({END: 0} | {c: i for i, c in enumerate(characters, start=1)}, unk_token=END))
-    words.pre_tokenizer = pre_tokenizers.Split(Regex(r"(?s)."), behavior="isolated")
+    words.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")  # any character, a line break too
     words.decoder = decoders.Fuse()
     return PreTrainedTokenizerFast(tokenizer_object=words, eos_token=END)
 
@@ -74,7 +75,7 @@ def tokenize(dataset, tokenizer, folder):
         file = Path(folder) / f"{split}-{key}.npy"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = file.with_suffix(".tmp")
+            temporary = file.with_suffix(f".{os.getpid()}.tmp")  # several processes may come here at once
             with open(temporary, "wb") as out:
                 np.save(out, pack(tokenizer(texts, verbose=False)["input_ids"], tokenizer.eos_token_id))
             temporary.replace(file)

@@ -95,6 +95,10 @@ class Trainer:
             raise ReaderError(f"batch_size must be a multiple of the {self.world} processes, got {self.config.batch_size}")
 
     @property
+    def out_of_patience(self):
+        return self.config.patience is not None and self.state["stale"] >= self.config.patience
+
+    @property
     def tokens_seen(self):
         return self.state["step"] * self.config.batch_size * self.block_size
 
@@ -110,7 +114,7 @@ class Trainer:
         if self.rank == 0:
             header = make_header(self.runtime, data=self.data, settings=settings_of(self.model, self.config, self.runtime))
             self.run.begin(header, step=self.state["step"], tracker=self.tracker)
-            begin = f"resuming at step {self.state['step']:,} of" if found else "training for"
+            begin = f"resuming at step {self.state['step']:,} of" if self.state["step"] else "training for"
             rehearsal = f", a rehearsal of {self.last}" if self.last < self.steps else ""
             print(f"{begin} {self.steps:,} steps{rehearsal} in {shown(self.folder)}")
 
@@ -186,22 +190,22 @@ class Trainer:
         clock = time.perf_counter() - state["seconds"]
         self.model.train()
         if state["step"] == 0:
+            self.save("step-000000.safetensors")  # a run begun anew in the same session begins with the same weights
             self.evaluate()
         with tqdm(total=self.last, initial=state["step"], unit="step", disable=self.rank > 0, mininterval=1.0) as bar:
-            while state["step"] < self.last:
+            while state["step"] < self.last and not self.out_of_patience:
                 self.one_step(model)
                 bar.update()
                 state["seconds"] = time.perf_counter() - clock
                 if self.due(config.eval_every):
                     bar.set_postfix_str(f"validation loss {self.evaluate():.3f}")
-                stale = config.patience is not None and state["stale"] >= config.patience
-                if self.due(config.checkpoint_every) or stale or pressed.is_set():
+                if self.due(config.checkpoint_every) or self.out_of_patience or pressed.is_set():
                     self.save(f"step-{state['step']:06}.safetensors")
                 if config.keep_epochs and state["step"] % epoch == 0:
                     self.save(f"epoch-{state['step'] // epoch:03}.safetensors")
-                if stale or pressed.is_set():
-                    return "early stop" if stale else "stopped"
-        return "complete"
+                if pressed.is_set():
+                    return "stopped"
+        return "early stop" if self.out_of_patience else "complete"
 
     def finish(self, status):
         """Close the log with the figures of the run, and give the model its best weights back."""

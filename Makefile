@@ -1,0 +1,52 @@
+# make run: the first notebook, trained and shown. make test: everything that must hold. make help: the rest.
+PYTHON ?= python3
+N ?= 01
+BIN := .venv/bin
+READY := .venv/ready
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: help run test setup lab notebook notebooks references figures bench fork
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+run: $(READY)  ## install, execute notebook 01 on the CPU without a network, print losses and a sample
+	@GPT_SERIES_PROFILE=cpu GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python tools/notebook.py 01
+
+test: $(READY)  ## all tests, and all notebooks through nbval
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout 600 --cov --cov-report term tests
+	@rm -rf workspace-nbval
+	GPT_SERIES_PROFILE=cpu GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 GPT_SERIES_WORKSPACE=$(CURDIR)/workspace-nbval \
+	  $(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout 600 \
+	  -n $(words $(wildcard notebooks/*.ipynb)) --maxprocesses 2 --dist loadfile -p no:cacheprovider notebooks
+	@rm -rf workspace-nbval
+
+setup: $(READY)  ## only the virtual environment .venv
+
+$(READY): requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ": run make PYTHON=path/to/python3")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt -r requirements.txt
+	$(BIN)/python -m pip install -q --no-deps -e .
+	@touch $@
+
+lab: $(READY)  ## open the notebooks in Jupyter
+	$(BIN)/python -m jupyterlab notebooks
+
+notebook: $(READY)  ## execute one notebook in your workspace: make notebook N=03
+	@$(BIN)/python tools/notebook.py $(N)
+
+notebooks: $(READY)  ## execute all notebooks on the CPU and store their outputs in them
+	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python tools/notebook.py --in-place
+
+references: $(READY)  ## record the three runs of profile cpu that make the reference band
+	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python tools/references.py --profile cpu --seeds 1 2 3
+
+figures: $(READY)  ## draw images/ from data/reference
+	$(BIN)/python tools/figures.py
+
+bench: $(READY)  ## speed and memory of generation beside Transformers' (and nanoGPT's: see benchmarks/README.md)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/generation.py
+
+fork: $(READY)  ## write your fork's address into badges and setup cells: make fork REPO=you/name
+	$(BIN)/python tools/fork.py $(REPO)

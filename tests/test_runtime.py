@@ -1,0 +1,152 @@
+"""`setup` answers where we are, takes the environment's word for "auto" alone, and gives each dtype its reason."""
+
+import pytest
+import torch
+
+from helpers import runtime as rt
+from helpers.runtime import REPOSITORY, ReaderError, Runtime, choose_dtype, setup, shown
+
+
+@pytest.fixture
+def on_cpu(monkeypatch, tmp_path):
+    """A machine without GPU whose workspace is a temporary folder."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("GPT_SERIES_WORKSPACE", str(tmp_path / "space"))
+
+
+def gpu(monkeypatch, capability):
+    """Make torch describe a card of this compute capability, which by its own account can do anything."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_, **__: True)
+    return torch.device("cuda", 0)
+
+
+def test_a_laptop_gets_the_cpu_profile(on_cpu, tmp_path, capsys):
+    found = setup("01")
+    assert found == Runtime("01", "cpu", "local", torch.device("cpu"), torch.float32, "on a CPU, so that runs compare across machines",
+                            "offline", tmp_path / "space" / "01", 1337)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == ["dtype float32: on a CPU, so that runs compare across machines", "profile cpu, data offline, seed 1337",
+                         "workspace path/to/01: nothing in it yet"]
+    assert lines[0].startswith("Python 3.") and torch.__version__ in lines[0] and "CPU cores" in lines[0]
+
+
+def test_the_environment_answers_for_auto_alone(on_cpu, monkeypatch, tmp_path):
+    for name, value in dict(PROFILE="t4", DATA=str(tmp_path), SEED="7").items():
+        monkeypatch.setenv(f"GPT_SERIES_{name}", value)
+    found = setup("01")
+    assert (found.profile, found.data, found.seed) == ("t4", str(tmp_path), 7)
+    asked = setup("01", profile="full", data="hub", seed=3, workspace=tmp_path / "mine")
+    assert (asked.profile, asked.data, asked.seed, asked.workspace) == ("full", "hub", 3, tmp_path / "mine" / "01")
+
+
+def test_without_a_data_source_the_profile_decides(on_cpu):
+    assert [setup("01", profile=p).data for p in ("cpu", "t4", "full")] == ["offline", "hub", "hub"]
+
+
+def test_the_seed_seeds_all_generators(on_cpu):
+    draws = []
+    for seed in (5, 5, 6):
+        setup("01", seed=seed)
+        draws.append((torch.rand(1).item(), rt.np.random.rand(), rt.random.random()))
+    assert draws[0] == draws[1]
+    assert all(a != b for a, b in zip(draws[0], draws[2]))
+
+
+@pytest.mark.parametrize("settings, sentence", [
+    (dict(profile="big"), "unknown profile 'big': choose one of cpu, t4, full"),
+    (dict(dtype="int8"), "unknown dtype 'int8': choose one of auto, float32, bfloat16, float16"),
+    (dict(data="/no/such/folder"), "data '/no/such/folder' is neither 'offline', 'hub' nor a folder that exists: choose one of the three"),
+])
+def test_unknown_choices_are_one_sentence(on_cpu, settings, sentence):
+    with pytest.raises(ReaderError) as error:
+        setup("01", **settings)
+    assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("variable, value, sentence", [
+    ("GPT_SERIES_PROFILE", "big", "unknown profile 'big': choose one of cpu, t4, full"),
+    ("GPT_SERIES_STEPS", "three", "GPT_SERIES_STEPS must be a whole number, got 'three'"),
+    ("GPT_SERIES_SEED", "-1", "GPT_SERIES_SEED must be a whole number, got '-1'"),
+])
+def test_bad_variables_are_one_sentence(on_cpu, monkeypatch, variable, value, sentence):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ReaderError) as error:
+        setup("01")
+    assert str(error.value) == sentence
+
+
+def test_a_workspace_that_cannot_be_written_is_one_sentence(on_cpu, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ReaderError) as error:
+        setup("01", workspace=tmp_path / "file")
+    assert str(error.value) == "the workspace path/to/01 cannot be written (Not a directory): set GPT_SERIES_WORKSPACE to a folder of yours"
+
+
+def test_trying_the_workspace_leaves_nothing_behind(on_cpu):
+    assert not list(setup("01").workspace.iterdir())
+
+
+def test_the_workspace_says_what_it_holds(on_cpu, capsys):
+    run = setup("01").workspace / "cpu-12345678"
+    run.mkdir()
+    (run / "log.jsonl").write_text("")
+    setup("01")
+    assert capsys.readouterr().out.splitlines()[-1] == "workspace path/to/01: cpu-12345678"
+
+
+@pytest.mark.parametrize("capability, dtype, reason", [
+    ((7, 5), torch.float16, "compute capability 7.5 has no bfloat16 units; a gradient scaler and float32 weights go with it"),
+    ((7, 0), torch.float16, "compute capability 7.0 has no bfloat16 units; a gradient scaler and float32 weights go with it"),
+    ((8, 0), torch.bfloat16, "compute capability 8.0 has bfloat16 units"),
+    ((9, 0), torch.bfloat16, "compute capability 9.0 has bfloat16 units"),
+])
+def test_the_hardware_decides_the_dtype(monkeypatch, capability, dtype, reason):
+    assert choose_dtype(gpu(monkeypatch, capability)) == (dtype, reason)
+
+
+def test_a_wish_for_a_dtype_is_granted(monkeypatch):
+    assert choose_dtype(gpu(monkeypatch, (7, 5)), "float32") == (torch.float32, "asked for")
+    assert choose_dtype(torch.device("cpu"), "bfloat16") == (torch.bfloat16, "asked for")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_autocast_computes_in_the_dtype(on_cpu, dtype):
+    with setup("01", dtype=str(dtype).removeprefix("torch.")).autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_a_rehearsal_has_a_workspace_of_its_own(on_cpu, monkeypatch, tmp_path, capsys):
+    real = setup("01")
+    monkeypatch.setenv("GPT_SERIES_STEPS", "3")
+    rehearsal = setup("01")
+    assert (real.steps, real.max_bytes) == (None, None)
+    assert (rehearsal.steps, rehearsal.max_bytes) == (3, 2_000_000)
+    assert rehearsal.workspace == tmp_path / "space-rehearsal" / "01" != real.workspace
+    assert "profile cpu (rehearsal: 3 steps), " in capsys.readouterr().out
+
+
+def test_a_readers_error_is_one_line_in_a_notebook(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    from IPython.core.interactiveshell import InteractiveShell
+    shell = InteractiveShell(user_ns={})
+    shell.run_cell("from helpers.runtime import setup\nsetup('01', profile='big')")
+    assert capsys.readouterr().out == "ReaderError: unknown profile 'big': choose one of cpu, t4, full\n"
+    shell.run_cell("from helpers.training import Stopped\nraise Stopped('run this cell again')")
+    assert capsys.readouterr().out == "Stopped: run this cell again\n"
+
+
+@pytest.mark.parametrize("path, text", [
+    ("offline", "offline"), ("hub", "hub"),
+    (REPOSITORY / "data" / "offline", "data/offline"),
+    ("/home/ana/books/prose", "path/to/prose"),
+    ("/content/workspace/01", "/content/workspace/01"), ("/kaggle/working/workspace", "/kaggle/working/workspace"),
+])
+def test_paths_are_shown_without_this_machines_layout(path, text):
+    assert shown(path) == text
+
+
+def test_paths_below_the_working_folder_are_shown_relative_to_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert shown(tmp_path / "a" / "b.txt") == shown("a/b.txt") == "a/b.txt"
+    assert str(tmp_path.parent) not in shown(tmp_path.parent / "elsewhere")

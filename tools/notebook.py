@@ -1,0 +1,137 @@
+"""Execute notebooks. `python tools/notebook.py 01` runs one in its workspace, shows progress and sums it up;
+`--in-place` stores the outputs of an honest `cpu` run, from an empty workspace, in the notebook itself."""
+
+import argparse
+import hashlib
+import math
+import os
+import re
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+from tqdm import tqdm
+
+from helpers.plots import loss_chart, verdict
+from helpers.runs import Run, reference
+from helpers.runtime import REPOSITORY, shown
+
+
+class Client(NotebookClient):
+    """A notebook client that lets the terminal see the progress bars of the cells."""
+
+    def output(self, outs, msg, display_id, cell_index):
+        if msg["header"]["msg_type"] == "stream" and msg["content"]["name"] == "stderr":
+            sys.stderr.write(msg["content"]["text"])
+            sys.stderr.flush()
+        return super().output(outs, msg, display_id, cell_index)
+
+
+def find(number):
+    """The notebook file of a number such as 01 or 1."""
+    files = sorted((REPOSITORY / "notebooks").glob(f"{int(number):02}_*.ipynb")) if number.isdigit() else []
+    if not files:
+        names = ", ".join(f.name[:2] for f in sorted((REPOSITORY / "notebooks").glob("*.ipynb")))
+        sys.exit(f"there is no notebook {number!r}: choose one of {names}")
+    return files[0]
+
+
+def heading(cell):
+    found = re.search(r"^#+ (.+)", cell.source, re.M)
+    return found and found[1]
+
+
+def execute(file, *, quiet=False):
+    """The executed notebook; raises CellExecutionError where a cell fails."""
+    notebook = nbformat.read(file, as_version=4)
+    client = Client(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent)}})
+    with client.setup_kernel(), tqdm(total=len(notebook.cells), unit="cell", disable=quiet, file=sys.stdout) as bar:
+        for index, cell in enumerate(notebook.cells):
+            if cell.cell_type == "markdown" and heading(cell):
+                bar.set_description_str(textwrap.shorten(heading(cell), 60, placeholder="..."))
+            if cell.cell_type == "code":
+                client.execute_cell(cell, index)
+            bar.update()
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)  # time stamps
+    notebook.metadata.pop("widgets", None)
+    CoalesceStreamsPreprocessor().preprocess(notebook, {})  # of a progress bar only its last state stays
+    return notebook
+
+
+def store(file):
+    """Execute in profile cpu from an empty workspace and write the outputs into the notebook file."""
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ |= {"GPT_SERIES_WORKSPACE": str(Path(empty) / "workspace"), "GPT_SERIES_PROFILE": "cpu"}
+        notebook = execute(file)
+    nbformat.write(notebook, file)
+
+
+def sources_hash(file):
+    """Changes whenever the notebook or a helper does."""
+    parts = [file, *sorted((REPOSITORY / "helpers").glob("*.py"))]
+    return hashlib.sha256(b"".join(p.read_bytes() for p in parts)).hexdigest()[:12]
+
+
+def newest_run(folder):
+    """The run in a notebook's workspace that was written to last, among those the notebook itself reported on."""
+    runs = [Run(f) for f in sorted(folder.glob("*/log.jsonl"), key=lambda f: f.stat().st_mtime)]
+    return next((r for r in reversed(runs) if any(row["kind"] == "result" for row in r.rows)), None)
+
+
+def summary(run, executed):
+    """The plain lines at the end."""
+    end, result = run.end, [r for r in run.rows if r["kind"] == "result"][-1]
+    per_nat = result["bits_per_byte"] / end["val_loss"]
+    chart = run.file.parent / "loss.png"
+    loss_chart(run, band=reference(run)).savefig(chart, dpi=120)
+    for when, loss in (("start", end["first_val_loss"]), ("end", end["val_loss"])):
+        print(f"validation loss at the {when}: {loss:.3f} nats per token, {loss * per_nat:.3f} bits per byte, perplexity {math.exp(loss):,.1f}")
+    print(verdict(run))
+    print(f"speed: {end['tokens_per_second']:,.0f} tokens per second, {end['seconds']:.0f} s of training ({end['status']})")
+    print("sample:\n" + textwrap.indent(textwrap.fill(result["sample"], 100), "    "))
+    for name, file in (("executed notebook", executed), ("as a page", executed.with_suffix(".html")), ("chart", chart), ("log", run.file)):
+        print(f"{name + ':':18} {shown(file)}")
+
+
+def run(file):
+    """Execute in the reader's workspace, or say that this was done already; then sum up."""
+    workspace = Path(os.environ.get("GPT_SERIES_WORKSPACE", REPOSITORY / "workspace"))
+    folder = (workspace.with_name(workspace.name + "-rehearsal") if os.environ.get("GPT_SERIES_STEPS") else workspace) / file.name[:2]
+    executed, stamp = folder / file.name, folder / "executed.txt"
+    settings = " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("GPT_SERIES_"))
+    state = f"{sources_hash(file)} {settings}"
+    found = newest_run(folder)
+    if found and found.complete and stamp.exists() and stamp.read_text(encoding="utf-8") == state:
+        print(f"complete since {found.header['started']}: nothing to do (delete {shown(folder)} to start anew)")
+    else:
+        notebook = execute(file)
+        nbformat.write(notebook, executed)
+        executed.with_suffix(".html").write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
+        stamp.write_text(state, encoding="utf-8")
+        found = newest_run(folder)
+    summary(found, executed)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("numbers", nargs="*", help="notebooks, such as 01; none: all")
+    parser.add_argument("--in-place", action="store_true", help="store the outputs in the notebooks")
+    args = parser.parse_args()
+    files = [find(n) for n in args.numbers] or sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+    for file in files:
+        print(f"{shown(file)}:", flush=True)
+        try:
+            store(file) if args.in_place else run(file)
+        except CellExecutionError as error:
+            sys.exit(f"{file.name} stopped: {error.ename}: {error.evalue}")
+
+
+if __name__ == "__main__":
+    main()

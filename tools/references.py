@@ -1,0 +1,52 @@
+"""Record the reference runs of a setting: `python tools/references.py --profile cpu --seeds 1 2 3`.
+
+Each log goes to data/reference/<notebook>/<name>-s<seed>.jsonl; three seeds make a reference band.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from helpers.runs import REFERENCES, Run
+from helpers.runtime import PROFILES, shown
+
+
+def record(profile, seed, name, options):
+    """One run through `helpers.pretrain`, in its own workspace and process; returns the recorded log's path."""
+    with tempfile.TemporaryDirectory() as workspace:
+        command = [sys.executable, "-m", "helpers.pretrain", "--profile", profile, "--seed", str(seed), "--output", workspace, *options]
+        subprocess.run(command, check=True)
+        [log] = Path(workspace).glob("*/*/log.jsonl")
+        return keep(log, name or profile)
+
+
+def keep(log, name):
+    """Copy a run's log into data/reference, without the system rows that only say how busy the machine was."""
+    run = Run(log)
+    target = REFERENCES / run.header["notebook"] / f"{name}-s{run.header['seed']}.jsonl"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    rows = [run.header, *(r for r in run.rows if r["kind"] != "system")]
+    target.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    print(f"recorded {shown(target)}")
+    return target
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, epilog="Further options go to helpers.pretrain.")
+    parser.add_argument("--profile", default="cpu", choices=PROFILES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--name", help="of the log files; default: the profile")
+    parser.add_argument("--keep", metavar="LOG", help="record this log of a run made elsewhere instead")
+    args, options = parser.parse_known_args()
+    if args.keep:
+        keep(args.keep, args.name or args.profile)
+        return
+    for seed in args.seeds:
+        record(args.profile, seed, args.name, options)
+
+
+if __name__ == "__main__":
+    main()
