@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from .runtime import T4_MEMORY
 from .step import make_optimizer, train_step
 
 # Dense peak in FLOP/s by dtype: (name as torch reports it contains the key). Sources: NVIDIA's data sheets of each card;
@@ -154,7 +155,7 @@ def available_memory(runtime):
     """Bytes that training may use: free memory of the card (at most a T4's 14.5 GiB in profile t4) or of the machine."""
     if runtime.device.type == "cuda":
         free = torch.cuda.mem_get_info(runtime.device)[0]
-        return min(free, int(14.5 * 2**30)) if runtime.profile == "t4" else free
+        return min(free, T4_MEMORY) if runtime.profile == "t4" else free
     return psutil.virtual_memory().available
 
 

@@ -9,14 +9,13 @@ from IPython.display import display
 from .runs import reference
 
 TRAIN, VALIDATION, BAND = "#0072B2", "#D55E00", "#BBBBBB"  # two of Okabe & Ito's colours, which colour-blind readers tell apart
-STYLE = {"font.size": 12, "axes.titlesize": 13, "axes.spines.top": False, "axes.spines.right": False,
-         "figure.facecolor": "white", "figure.constrained_layout.use": True, "axes.grid": True, "grid.alpha": 0.3}
+plt.rcParams.update({"font.size": 12, "axes.titlesize": 13, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+                     "grid.alpha": 0.3, "figure.facecolor": "white", "figure.constrained_layout.use": True})
 
 
 def new_figure(rows=1, columns=1, *, size=(8, 4.5), **settings):
-    """A white figure in the series' style; returns (figure, axes)."""
-    with plt.rc_context(STYLE):
-        return plt.subplots(rows, columns, figsize=size, **settings)
+    """A white figure of ``size`` inches; returns (figure, axes)."""
+    return plt.subplots(rows, columns, figsize=size, **settings)
 
 
 def running_mean(values, window):

@@ -14,30 +14,30 @@ import torch
 import torch.distributed as dist
 
 from . import corpora, tokens
-from .evaluation import bits_per_byte
+from .evaluation import bits_per_byte, unigram_entropy
 from .generation import generate
 from .model import GPT, GPTConfig
-from .runs import TRACKERS
+from .runs import TRACKERS, Run
 from .runtime import DTYPES, PROFILES, ReaderError, seed_everything, setup, shown
-from .training import TrainConfig, fit, run_folder
+from .training import Stopped, TrainConfig, fit, load_best, run_folder
 
 CORPORA = {"prose": ("01", corpora.load_prose)}  # name -> its notebook, whose runs these are, and its loader
 
-SETTINGS = {               # cpu      t4         full
-    "vocab_size":          (1_024,   50_304,    50_304),
-    "block_size":          (128,     256,       256),
-    "n_layer":             (4,       4,         4),
-    "n_head":              (4,       4,         4),
-    "n_embd":              (128,     256,       256),
-    "dropout":             (0.0,     0.1,       0.1),   # t4 and full pass several times over their text
-    "train_tokens":        (None,    4_000_000, 10_000_000),
-    "batch_size":          (16,      32,        128),
-    "epochs":              (2,       10,        10),
-    "learning_rate":       (2e-3,    3e-4,      3e-4),
-    "min_learning_rate":   (2e-4,    6e-5,      6e-5),
-    "warmup_steps":        (20,      100,       100),
-    "eval_every":          (25,      25,        10),
-    "patience":            (8,       20,        30),    # evaluations without a new best, then stop
+SETTINGS = {               # cpu     t4         full
+    "vocab_size":          (2_048,  50_304,    50_304),
+    "block_size":          (128,    256,       256),
+    "n_layer":             (4,      4,         4),
+    "n_head":              (4,      4,         4),
+    "n_embd":              (128,    256,       256),
+    "dropout":             (0.0,    0.1,       0.1),   # t4 and full pass up to ten times over their text
+    "train_tokens":        (None,   4_000_000, 10_000_000),
+    "batch_size":          (8,      32,        128),
+    "epochs":              (2,      10,        10),
+    "learning_rate":       (3e-3,   3e-4,      3e-4),
+    "min_learning_rate":   (3e-4,   6e-5,      6e-5),
+    "warmup_steps":        (20,     100,       100),
+    "eval_every":          (50,     25,        10),
+    "patience":            (5,      20,        30),    # evaluations without a new best, then stop
 }
 
 
@@ -101,35 +101,54 @@ def set_aside(folder):
         dist.barrier()  # nobody reads the folder before it is gone
 
 
-def train(args):
-    """One run from the command line's answers; returns (run, model, tokenizer, runtime)."""
+def prepare(args):
+    """(model, training stream, validation stream, training settings, runtime, tokenizer) of a command line."""
     notebook = CORPORA[args.corpus][0] if args.corpus in CORPORA else "text"
     runtime = setup(notebook, profile=args.profile, data=args.data, workspace=args.output, seed=args.seed, dtype=args.dtype)
-    config, train_config, limit = settings_for(runtime.profile)
+    config, settings, limit = settings_for(runtime.profile)
     config = override(config, args, block_size="block_size", dropout="dropout")
-    train_config = override(train_config, args, batch_size="batch_size", micro_batch_size="micro_batch_size",
-                            learning_rate="learning_rate", epochs="epochs")
+    settings = override(settings, args, batch_size="batch_size", micro_batch_size="micro_batch_size",
+                        learning_rate="learning_rate", epochs="epochs")
     streams, tokenizer = load_streams(args, runtime, config.vocab_size)
-    limit = args.train_tokens or limit
-    seed_everything(runtime.seed)
-    model = GPT(config)
-    training, validation = streams["train"][:limit], streams["validation"]
+    training, validation = streams["train"][: args.train_tokens or limit], streams["validation"]
     print(f"{len(training):,} training tokens, {len(validation):,} validation tokens")
+    seed_everything(runtime.seed)
+    return GPT(config), training, validation, settings, runtime, tokenizer
+
+
+def report(folder, model, training, validation, settings, runtime, tokenizer, prompt):
+    """Save the best weights as a model, log and print what the run reached, with a sample."""
+    run, block_size = Run(folder / "log.jsonl"), model.config.block_size
+    load_best(model, folder)
+    model.save_pretrained(folder / "model_final", tokenizer)
+    start = torch.tensor([tokenizer(prompt)["input_ids"]], device=runtime.device)
+    sample = tokenizer.decode(generate(model, start, 80, temperature=0.8, top_p=0.95, seed=runtime.seed)[0].tolist())
+    scored = min((len(validation) - 1) // block_size, settings.eval_blocks) * block_size
+    end, size = run.end, tokens.count_bytes(validation[1 : scored + 1], tokenizer)
+    bits = bits_per_byte(end["val_loss"], tokens=scored, bytes=size)
+    run.log("result", bits_per_byte=bits, unigram_entropy=unigram_entropy(training), sample=sample,
+            sample_seed=runtime.seed, sample_step=end["best_step"])
+    print(f"validation loss {end['first_val_loss']:.3f} -> {end['val_loss']:.3f} nats per token, {bits:.3f} bits per byte "
+          f"(best at step {end['best_step']:,}), {end['tokens_per_second']:,.0f} tokens/s, {end['status']}")
+    print(f"sample (seed {runtime.seed}): {sample}")
+    print(f"log: {shown(run.file, 3)}, model: {shown(folder / 'model_final', 3)}")
+
+
+def run_command(args):
+    """One run from the command line's answers; a stopped one is reported as far as it went."""
+    model, training, validation, settings, runtime, tokenizer = prepared = prepare(args)
+    folder = run_folder(model, training, validation, config=settings, runtime=runtime)
     if not args.resume:
-        set_aside(run_folder(model, training, validation, config=train_config, runtime=runtime))
-    run = fit(model, training, validation, config=train_config, runtime=runtime, tracker=args.tracker)
-    return run, model, tokenizer, runtime
-
-
-def report(run, model, tokenizer, runtime, prompt):
-    """Print what the run reached, with a sample."""
-    end = run.end
-    prompt_tokens = torch.tensor([tokenizer(prompt)["input_ids"]], device=runtime.device)
-    text = tokenizer.decode(generate(model, prompt_tokens, 80, temperature=0.8, top_p=0.95, seed=runtime.seed)[0].tolist())
-    print(f"validation loss {end['first_val_loss']:.3f} -> {end['val_loss']:.3f} nats per token (best at step {end['best_step']:,}), "
-          f"{end['tokens_per_second']:,.0f} tokens/s, {end['status']}")
-    print(f"sample (seed {runtime.seed}): {text}")
-    print(f"log: {shown(run.file)}, model: {shown(run.file.parent / 'model_final')}")
+        set_aside(folder)
+    stopped = None
+    try:
+        fit(model, training, validation, config=settings, runtime=runtime, tracker=args.tracker)
+    except Stopped as error:
+        stopped = error
+    if not dist.is_initialized() or dist.get_rank() == 0:
+        report(folder, *prepared, args.prompt)
+    if stopped:
+        raise stopped
 
 
 def main(argv=None):
@@ -137,10 +156,7 @@ def main(argv=None):
     if "RANK" in os.environ:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
-        run, model, tokenizer, runtime = train(args)
-        if not dist.is_initialized() or dist.get_rank() == 0:
-            model.save_pretrained(run.file.parent / "model_final", tokenizer)
-            report(run, model, tokenizer, runtime, args.prompt)
+        run_command(args)
     except (ReaderError, ValueError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
     finally:

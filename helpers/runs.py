@@ -103,7 +103,13 @@ def open_tracker(name, folder, header):
     if name == "tensorboard":
         from torch.utils.tensorboard import SummaryWriter
         writer = SummaryWriter(folder / "tensorboard")
-        return lambda numbers, step: [writer.add_scalar(k, v, step) for k, v in numbers.items() if k != "step"]
+
+        def mirror(numbers, step):
+            for name in numbers.keys() - {"step"}:
+                writer.add_scalar(name, numbers[name], step)
+            writer.flush()  # what waits in memory would be lost with the process
+
+        return mirror
     if name == "wandb":
         import wandb
         run = wandb.init(project="gpt-in-colab", dir=folder, config=header, id=folder.name, resume="allow")

@@ -21,6 +21,7 @@ import torch
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROFILES = ("cpu", "t4", "full")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+T4_MEMORY = int(14.5 * 2**30)  # what a free T4 leaves to a program, in bytes
 REHEARSAL_BYTES = 2_000_000  # a rehearsal reads at most this much text
 EXTRAS = {"peft": ("peft",), "bitsandbytes": ("bitsandbytes>=0.50,<0.51",)}  # what Colab lacks, by a notebook's need
 
@@ -64,7 +65,7 @@ class Runtime:
             f"Python {platform.python_version()}, torch {torch.__version__}, {self.platform}, {hardware(self.device)}",
             f"dtype {str(self.dtype).removeprefix('torch.')}: {self.dtype_reason}",
             f"profile {self.profile}{f' (rehearsal: {self.steps} steps)' if self.steps else ''}, data {shown(self.data)}, seed {self.seed}",
-            f"workspace {shown(self.workspace)}: {', '.join(found) if found else 'nothing in it yet'}"
+            f"workspace {shown(self.workspace, 2)}: {', '.join(found) if found else 'nothing in it yet'}"
             + ("; a disconnect loses it: tick USE_DRIVE to keep it" if self.platform == "Colab" and "drive" not in self.workspace.parts else ""),
         ])
 
@@ -81,6 +82,9 @@ def setup(notebook, *, profile="auto", data="auto", workspace=None, seed=None, d
     profile = choose("profile", profile, "GPT_SERIES_PROFILE", "t4" if device.type == "cuda" else "cpu", PROFILES)
     if profile == "cpu":
         device = torch.device("cpu")
+    if profile == "t4" and device.type == "cuda":  # a larger card behaves like a T4, so that what fits here fits there
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, T4_MEMORY / total), device)
     steps = whole_number("GPT_SERIES_STEPS", None)
     seed = whole_number("GPT_SERIES_SEED", 1337) if seed is None else seed
     kind, reason = choose_dtype(device, dtype)
@@ -184,12 +188,14 @@ def hardware(device):
     return f"{os.cpu_count()} CPU cores ({psutil.virtual_memory().total / 2**30:.1f} GiB RAM, {torch.get_num_threads()} threads)"
 
 
-def shown(path):
-    """A path as the reader should see it: relative to here or to the repository, never this machine's layout."""
+def shown(path, parts=1):
+    """A path as the reader should see it: relative to here or to the repository, else its last ``parts``; never this machine's layout."""
     if str(path) in ("offline", "hub"):
         return str(path)
     path = Path(path).absolute()
     for root in (Path.cwd(), REPOSITORY):
         if path.is_relative_to(root):
             return path.relative_to(root).as_posix()
-    return f"path/to/{path.name}" if "content" not in path.parts[:2] and "kaggle" not in path.parts[:2] else path.as_posix()
+    if path.parts[1:2] in (("content",), ("kaggle",)):  # every reader's layout on Colab and Kaggle
+        return path.as_posix()
+    return "/".join(["path/to", *path.parts[-parts:]])

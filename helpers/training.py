@@ -116,7 +116,7 @@ class Trainer:
             self.run.begin(header, step=self.state["step"], tracker=self.tracker)
             begin = f"resuming at step {self.state['step']:,} of" if self.state["step"] else "training for"
             rehearsal = f", a rehearsal of {self.last}" if self.last < self.steps else ""
-            print(f"{begin} {self.steps:,} steps{rehearsal} in {shown(self.folder)}")
+            print(f"{begin} {self.steps:,} steps{rehearsal} in {shown(self.folder, 2)}")
 
     def save(self, name, with_optimizer=True):
         """Write a checkpoint, after the log of the steps that it covers."""
@@ -218,7 +218,7 @@ class Trainer:
             self.on_log(self.run)
         if status == "stopped":
             raise Stopped(f"you stopped the training at step {state['step']:,} of {self.steps:,}; everything is saved in "
-                          f"{shown(self.folder)}: run this cell again to go on")
+                          f"{shown(self.folder, 2)}: run this cell again to go on")
         if self.world > 1:
             dist.barrier()  # the best checkpoint is written
         load_best(self.model, self.folder)
@@ -243,7 +243,7 @@ def fit(model, train_tokens, val_tokens, *, config, runtime, tracker="none", on_
     """
     trainer = Trainer(model, train_tokens, val_tokens, config=config, runtime=runtime, tracker=tracker, on_log=on_log)
     if trainer.run.complete:
-        print(f"complete since {trainer.run.header['started']}: read from {shown(trainer.folder)}")
+        print(f"complete since {trainer.run.header['started']}: read from {shown(trainer.folder, 2)}")
         load_best(model, trainer.folder)
         on_log(trainer.run)
         return trainer.run

@@ -1,8 +1,12 @@
 """To and from the Hugging Face GPT-2 format: the same numbers under other names."""
 
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+from transformers.utils import logging
 
 from .model import GPT, GPTConfig
+
+logging.disable_progress_bar()  # bars for reading and writing a file of some megabytes; downloads keep theirs
 
 # Hugging Face kept OpenAI's Conv1D, which stores (in, out); nn.Linear stores (out, in).
 TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
@@ -15,7 +19,6 @@ def translate(state):
 
 def to_transformers(model, eos_token_id=None):
     """A `transformers.GPT2LMHeadModel` with a copy of our weights, in eval mode."""
-    from transformers import GPT2Config, GPT2LMHeadModel
     c = model.config
     theirs = GPT2LMHeadModel(GPT2Config(
         vocab_size=c.vocab_size, n_positions=c.block_size, n_layer=c.n_layer, n_head=c.n_head, n_embd=c.n_embd,
@@ -37,7 +40,6 @@ def from_transformers(theirs, **overrides):
 
 def from_pretrained(name_or_folder, **overrides):
     """See `GPT.from_pretrained`. Weights arrive as float32, whatever the checkpoint holds."""
-    from transformers import GPT2LMHeadModel
     return from_transformers(GPT2LMHeadModel.from_pretrained(name_or_folder, dtype=torch.float32), **overrides)
 
 

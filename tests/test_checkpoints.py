@@ -97,6 +97,12 @@ def test_one_flipped_byte_anywhere_among_the_weights_is_damage(saved):
             checkpoints.read(saved)
 
 
+def test_a_header_without_a_checksum_is_damage(saved):
+    saved.write_bytes(saved.read_bytes().replace(b'\\"crc\\"', b'\\"crb\\"'))
+    with pytest.raises(ValueError, match="its checksum does not fit its content"):
+        checkpoints.read(saved)
+
+
 def test_an_unfinished_file_is_never_taken_for_a_checkpoint(gpt, saved):
     checkpoints.save(saved.with_name("step-000009.safetensors"), gpt, step=9)
     saved.with_name("step-000009.safetensors").rename(saved.with_name("step-000009.tmp"))  # whole, but never renamed

@@ -7,10 +7,18 @@ import tomllib
 from helpers.runtime import REPOSITORY, shown
 
 
+def project():
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 def address():
     """"owner/name" as pyproject.toml, the one place, has it."""
-    url = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
-    return url.removeprefix("https://github.com/")
+    return project()["urls"]["Repository"].removeprefix("https://github.com/")
+
+
+def version():
+    """The release whose tag, ``v<version>``, the setup cells fetch."""
+    return project()["version"]
 
 
 def main():

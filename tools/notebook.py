@@ -50,7 +50,8 @@ def heading(cell):
 def execute(file, *, quiet=False):
     """The executed notebook; raises CellExecutionError where a cell fails."""
     notebook = nbformat.read(file, as_version=4)
-    client = Client(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent)}})
+    client = Client(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent)}},
+                    extra_arguments=["--IPKernelApp.log_level=40"])  # else it warns that loopback is not encrypted
     with client.setup_kernel(), tqdm(total=len(notebook.cells), unit="cell", disable=quiet, file=sys.stdout) as bar:
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type == "markdown" and heading(cell):
@@ -97,7 +98,7 @@ def summary(run, executed):
     print(f"speed: {end['tokens_per_second']:,.0f} tokens per second, {end['seconds']:.0f} s of training ({end['status']})")
     print("sample:\n" + textwrap.indent(textwrap.fill(result["sample"], 100), "    "))
     for name, file in (("executed notebook", executed), ("as a page", executed.with_suffix(".html")), ("chart", chart), ("log", run.file)):
-        print(f"{name + ':':18} {shown(file)}")
+        print(f"{name + ':':18} {shown(file, 3)}")
 
 
 def run(file):

@@ -1,0 +1,195 @@
+"""The gates of every notebook: valid, honest, short, and equal to the helpers where it shows their code."""
+
+import ast
+import contextlib
+import io
+import math
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers.runtime import REPOSITORY
+from tools.fork import address, version
+from tools.results import results
+
+FILES = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [pytest.param(f, id=f.stem) for f in FILES]
+CITED = re.compile(r"([\d.,]+)\s?<!--([\w.]+)-->")
+
+
+def read(file):
+    return nbformat.read(file, as_version=nbformat.NO_CONVERT)
+
+
+def code_cells(file):
+    return [c for c in read(file).cells if c.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def lines_of(cell):
+    return [line for line in cell.source.splitlines() if line.strip() and not line.strip().startswith("#")]
+
+
+def text_of(cell):
+    """All text of a cell's outputs."""
+    return "".join(o.get("text", "") + str(o.get("data", {}).get("text/plain", "")) + str(o.get("data", {}).get("text/html", ""))
+                   for o in cell.outputs)
+
+
+def test_there_are_notebooks():
+    assert FILES and all(re.fullmatch(r"0\d_\w+", f.stem) for f in FILES)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_is_valid_and_small(file):
+    notebook = read(file)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert "widgets" not in notebook.metadata
+    assert file.stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_outputs_are_of_one_run_from_top_to_bottom(file):
+    cells = code_cells(file)
+    assert [c.execution_count for c in cells] == list(range(1, len(cells) + 1))
+    assert not [o for c in cells for o in c.outputs if o.output_type == "error"]
+    silent = [c.source for c in cells if re.search(r"^print\(|_chart\(", c.source, re.MULTILINE) and not c.outputs]
+    assert silent == []
+    assert any("image/png" in o.get("data", {}) for c in cells for o in c.outputs)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_outputs_name_no_path_of_a_machine(file):
+    found = [m[0] for c in code_cells(file) for m in re.finditer(r"/(?:home|root|tmp|work|Users|content|usr)/\S*", text_of(c))]
+    assert found == []
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_outputs_are_of_profile_cpu(file):
+    text = "".join(map(text_of, code_cells(file)))
+    assert "profile cpu, data offline" in text and "rehearsal" not in text
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_a_cell_is_a_thought(file):
+    cells = code_cells(file)
+    sizes = [len(lines_of(c)) for c in cells]
+    assert statistics.median(sizes) <= 8
+    too_long = [(c.source.splitlines()[0], n) for c, n in zip(cells, sizes) if n > (40 if any(t.startswith("helpers/") for t in tags(c)) else 25)]
+    assert too_long == []
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_checked_cells_have_something_to_check(file):
+    checked = [c for c in code_cells(file) if "nbval-check-output" in tags(c)]
+    assert len(checked) >= 5
+    assert all(c.outputs and c.execution_count and text_of(c).strip() for c in checked)
+
+
+def without_docstrings(node):
+    """The syntax tree as text, docstrings removed."""
+    for part in ast.walk(node):
+        if isinstance(part, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(part, clean=False) is not None:
+            part.body = part.body[1:]
+    return ast.dump(node)
+
+
+def definitions(source):
+    """{name: tree} of functions, methods as Class.method, and constants with a name in capitals."""
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = without_docstrings(node)
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{m.name}": without_docstrings(m) for m in node.body if isinstance(m, ast.FunctionDef)}
+            found[f"{node.name}(bases)"] = str([ast.dump(b) for b in node.bases])
+        if isinstance(node, ast.Assign) and node.targets[0].id.isupper():
+            found[node.targets[0].id] = ast.dump(node.value)
+    return found
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_shown_code_is_the_helpers_code(file):
+    shown = [(t, c) for c in code_cells(file) for t in tags(c) if t.startswith("helpers/")]
+    assert shown
+    for tag, cell in shown:
+        helper, here = definitions((REPOSITORY / tag).read_text(encoding="utf-8")), definitions(cell.source)
+        assert here, f"a cell tagged {tag} shows nothing of it"
+        assert {k: v for k, v in here.items() if helper.get(k) != v} == {}
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_setup_cell_and_badges_have_the_one_address(file):
+    cells, setup = read(file).cells, code_cells(file)[0].source
+    assert f"https://github.com/{address()}" in setup and f"--branch=v{version()}" in setup
+    assert f'setup("{file.name[:2]}"' in setup and len(setup.splitlines()) <= 13  # the title of the form and 12 lines
+    place = f"{address()}/blob/v{version()}/notebooks/{file.name}"
+    assert f"colab.research.google.com/github/{place}" in cells[0].source
+    assert f"kaggle.com/kernels/welcome?src=https://github.com/{place}" in cells[0].source
+    assert not [c.source for c in code_cells(file)[1:] if re.search(r"pip install|git clone|filterwarnings", c.source)]
+
+
+@pytest.mark.parametrize("file", [*NOTEBOOKS, pytest.param(REPOSITORY / "README.md", id="README")])
+def test_numbers_in_prose_are_the_recorded_ones(file):
+    prose = file.read_text(encoding="utf-8") if file.suffix == ".md" else "\n".join(c.source for c in read(file).cells if c.cell_type == "markdown")
+    recorded, cited = results(), CITED.findall(prose)
+    assert cited, "no number here cites a recorded run"
+    for number, key in cited:
+        digits = len(number.partition(".")[2])
+        assert number == f"{recorded[key]:,.{digits}f}", f"{key} is {recorded[key]}, the text says {number}"
+
+
+def solutions(file):
+    """[(number, solution code, stub code, check code)] of a notebook's exercises."""
+    folded = [m for c in read(file).cells if c.cell_type == "markdown"
+              for m in re.findall(r"<summary>Solution</summary>\s*```python\n(.*?)```", c.source, re.DOTALL)]
+    by_tag = {t: c.source for c in code_cells(file) for t in tags(c)}
+    return [(n, code, by_tag[f"exercise-{n}"], by_tag[f"check-{n}"]) for n, code in enumerate(folded, start=1)]
+
+
+def answer(file, code, check):
+    """What an exercise's check prints after ``code``, in a kernel that ran the cells it may rely on."""
+    import torch
+    needed = next(c.source for c in code_cells(file) if c.source.startswith("import math\n\nq = "))
+    space, out = {"math": math, "torch": torch}, io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(needed, space)  # prints the scores
+    out.truncate(0)
+    with contextlib.redirect_stdout(out):
+        exec(code, space)
+        exec(check, space)
+    return out.getvalue().strip("\0 \n")
+
+
+NOTEBOOK_01 = Path(REPOSITORY / "notebooks" / "01_gpt_from_scratch.ipynb")
+
+
+def test_solutions_are_right_and_stubs_are_not():
+    found = solutions(NOTEBOOK_01)
+    assert len(found) == 3
+    for _, solution, stub, check in found:
+        assert answer(NOTEBOOK_01, solution, check) == "right"
+        assert answer(NOTEBOOK_01, stub, check) not in ("right", "")
+
+
+@pytest.mark.parametrize(("number", "wrong", "diagnosis"), [
+    (1, "my_answer = 163_037_184", "tied"),
+    (1, "my_answer = 124_439_808 - 1024 * 768", "position embedding"),
+    (1, "my_answer = 7", "not yet"),
+    (2, "def my_top_k(logits, k): return logits * (logits >= logits.topk(k).values[-1])", "-inf"),
+    (2, "def my_top_k(logits, k): return logits.masked_fill(logits < logits.topk(k + 1).values[-1], -math.inf)", "3 tokens are left"),
+    (2, "def my_top_k(logits, k): return logits.oops", "AttributeError"),
+    (3, "def my_window_attention(q, k, w): return (q @ k.T / math.sqrt(2)).softmax(-1)", "future"),
+    (3, "def my_window_attention(q, k, w): return (q @ k.T).masked_fill(torch.ones(3, 3).triu(1).bool(), -math.inf).softmax(-1)", "too far back"),
+    (3, "def my_window_attention(q, k, w): return torch.eye(3)", "one too short"),
+])
+def test_checks_name_the_usual_mistake(number, wrong, diagnosis):
+    check = solutions(NOTEBOOK_01)[number - 1][3]
+    assert diagnosis in answer(NOTEBOOK_01, wrong, check)

@@ -1,0 +1,100 @@
+"""Charts: drawn from a log, with units, the band behind, one live display, and a verdict in words."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from helpers import plots
+from helpers.runs import Band, Run
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = Run(tmp_path / "log.jsonl")
+    run.begin(dict(notebook="99", profile="cpu", data="d", settings={}, settings_hash="none", seed=0, rehearsal=None))
+    for step in range(1, 101):
+        run.log(step=step, tokens=step * 100, loss=5 - step / 50, learning_rate=1e-3, grad_norm=1.0, epoch=step / 100)
+        if step % 10 == 0:
+            run.log(step=step, tokens=step * 100, val_loss=5.1 - step / 50)
+    yield run
+    plt.close("all")
+
+
+def band():
+    x = np.array([0.0, 10_000.0])
+    return Band(x, np.array([5.0, 3.1]), np.array([4.8, 3.0]), np.array([5.2, 3.2]), (3.0, 3.1, 3.2), (1, 2, 3), "a machine")
+
+
+def test_loss_chart_shows_both_curves_with_units_and_perplexity(run):
+    figure = plots.loss_chart(run, band=band(), title="T")
+    axes = figure.axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    assert axes.get_xlabel() == "tokens seen (thousands)" and axes.get_ylabel() == "loss (nats per token)"
+    assert lines["validation"].get_xydata()[-1].tolist() == pytest.approx([10.0, 3.1])
+    assert to_hex(lines["validation"].get_color()) != to_hex(lines["training (mean of 20 steps)"].get_color())
+    assert "recorded runs (3 seeds)" in lines and len(axes.collections) == 1  # the grey band
+    ticks = axes.child_axes[0].get_yticks()
+    assert axes.child_axes[0].get_ylabel() == "perplexity" and 20 in ticks
+
+
+def test_running_mean():
+    assert plots.running_mean([1.0, 3.0, 5.0, 7.0], 2).tolist() == [1.0, 2.0, 4.0, 6.0]
+
+
+def test_live_chart_uses_one_handle_and_redraws_at_most_once_a_second(run, monkeypatch):
+    shown, updated = [], []
+
+    class Handle:
+        def update(self, figure):
+            updated.append(figure)
+
+    monkeypatch.setattr(plots, "display", lambda figure, display_id: shown.append(figure) or Handle())
+    clock = iter([100.0, 100.0, 100.5, 102.0, 102.0, 102.1, 102.2])
+    monkeypatch.setattr(plots.time, "monotonic", lambda: next(clock))
+    live = plots.LiveChart()
+    live(run)  # drawn at 100.0
+    live(run)  # 100.5: too soon
+    assert (len(shown), len(updated)) == (1, 0)
+    live(run)  # 102.0
+    assert (len(shown), len(updated)) == (1, 1)
+    run.log("end", status="complete", val_loss=3.1)
+    live(run)  # 102.1: the last state is always drawn
+    assert (len(shown), len(updated)) == (1, 2)
+    assert plt.get_fignums() == []
+
+
+def test_verdict_without_recorded_runs(run):
+    run.log("end", status="complete", val_loss=3.1)
+    assert plots.verdict(run) == "no recorded run of this setting yet"
+
+
+def test_bars_carry_value_and_share():
+    axes = plots.bar_chart({"a": 30, "b": 10, "total": 40}, title="T", unit="things").axes[0]
+    assert [t.get_text() for t in axes.texts] == ["30.0  (75%)", "10.0  (25%)"]
+    assert [p.get_width() for p in axes.patches] == [30, 10]
+    plt.close("all")
+
+
+def test_training_chart_has_four_panels_over_steps(run):
+    axes = plots.training_chart(run).axes
+    assert [a.get_ylabel() for a in axes] == ["loss (nats per token)", "learning rate", "gradient norm", "epoch"]
+    assert all(len(a.lines[0].get_xdata()) == 100 for a in axes)
+
+
+def test_attention_and_probability_charts_label_their_tokens():
+    attention = plots.attention_chart(np.eye(3)[None].repeat(2, 0), ["a", "b", "c"], title="T")
+    assert [t.get_text() for t in attention.axes[0].get_yticklabels()] == ["a", "b", "c"] and len(attention.axes) == 2
+    shares = plots.probability_chart({"x": [0.7, 0.3], "y": [1.0, 0.0]}, ["a", "b"], title="T")
+    assert [p.get_width() for p in shares.axes[1].patches] == [1.0, 0.0]
+    plt.close("all")
+
+
+def test_scaling_chart_draws_the_fit():
+    axes = plots.scaling_chart([1, 2, 4], [3.0, 8.0, 24.0], linear=2.0, quadratic=1.0).axes[0]
+    fit = next(line for line in axes.lines if line.get_label().startswith("fit"))
+    assert fit.get_ydata()[-1] == pytest.approx(24.0)
+    plt.close("all")

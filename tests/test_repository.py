@@ -1,0 +1,84 @@
+"""The house: files short enough to read in class, imports that run one way, charts drawn from logs, CI that runs everything."""
+
+import ast
+import re
+
+import pytest
+from PIL import Image
+
+from helpers.runtime import REPOSITORY
+from tools.figures import IMAGES, LOSS_CHARTS, logs_hash
+from tools.fork import address
+from tools.results import groups
+
+HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
+ORDER = ["runtime", "runs", "corpora", "tokens", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
+         "training", "pretrain"]
+
+
+def imports(file):
+    """Names of the helpers that a helper imports at its top."""
+    found = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            found |= {node.module} if node.module else {a.name for a in node.names}
+    return found
+
+
+def test_helpers_stay_thin():
+    lines = {f.stem: len(f.read_text(encoding="utf-8").splitlines()) for f in HELPERS}
+    print(f"\nhelpers: {sum(lines.values()):,} lines in {len(lines)} files")
+    assert sum(lines.values()) < 2500
+    assert {name: n for name, n in lines.items() if n > 260} == {}
+
+
+def test_imports_run_one_way():
+    assert sorted(ORDER + ["__init__"]) == [f.stem for f in HELPERS]
+    for file in HELPERS:
+        for name in imports(file):
+            assert ORDER.index(name) < ORDER.index(file.stem), f"{file.stem} imports {name}"
+
+
+def test_public_functions_say_what_they_do():
+    silent = []
+    for file in HELPERS:
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            public = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+            if public and node.end_lineno - node.lineno > 8 and not ast.get_docstring(node):
+                silent.append(f"{file.stem}.{node.name}")
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", LOSS_CHARTS)
+def test_charts_are_drawn_from_the_recorded_logs(name):
+    runs = groups()[LOSS_CHARTS[name]]
+    assert Image.open(IMAGES / name).text["log"] == logs_hash(runs), "run make figures"
+
+
+def test_every_image_is_shown_in_the_readme():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert [p.name for p in IMAGES.glob("*.png") if f"images/{p.name}" not in readme] == []
+
+
+def test_the_readme_has_the_one_address():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert address() in readme
+    assert readme.startswith("> The address") == (address().startswith("OWNER/")), "the first line says whether `make fork` was run"
+
+
+def test_readme_links_lead_somewhere():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", readme) if not link.startswith(("http", "#"))]
+    assert links and [link for link in links if not (REPOSITORY / link).exists()] == []
+
+
+def test_ci_runs_the_readers_command():
+    assert "\nmake test\n" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+    recipe = (REPOSITORY / "Makefile").read_text(encoding="utf-8").partition("\ntest:")[2].partition("\n\n")[0]
+    assert "tests" in recipe and "--nbval-lax" in recipe and "notebooks" in recipe
+
+
+def test_recorded_runs_of_profile_cpu_make_a_band():
+    runs = groups()["01", "cpu"]
+    assert len({r.header["seed"] for r in runs}) >= 3 and all(r.complete for r in runs)
+    assert len({(r.header["settings_hash"], r.header["data"]) for r in runs}) == 1

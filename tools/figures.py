@@ -1,0 +1,52 @@
+"""Draw images/ from data/reference: `python tools/figures.py`. Each PNG carries the hash of its logs."""
+
+import hashlib
+
+import matplotlib.pyplot as plt
+
+from helpers.plots import loss_chart
+from helpers.runs import reference
+from helpers.runtime import REPOSITORY, shown
+from tools.results import groups
+
+IMAGES = REPOSITORY / "images"
+LOSS_CHARTS = {  # image -> (notebook, name of the recorded runs)
+    "train_and_val_loss_4M_32batch.png": ("01", "4M_32batch"),
+    "train_and_val_loss_10M_128batch.png": ("01", "10M_128batch"),
+    "train_and_val_loss_cpu.png": ("01", "cpu"),
+}
+
+
+def logs_hash(runs):
+    """Tells the logs a chart was drawn from; stored in the PNG under "log"."""
+    return hashlib.sha256(b"".join(r.file.read_bytes() for r in runs)).hexdigest()[:16]
+
+
+def title(run):
+    """The message of a loss chart, computed from its log."""
+    end = run.end
+    best = end["best_step"] * end["tokens"] / end["step"]
+    tokens = f"{best / 1e6:.1f}M" if best >= 1e6 else f"{best / 1e3:.0f}k"
+    if end["best_step"] < end["step"]:
+        return f"Validation stops improving at {tokens} tokens, at {end['val_loss']:.2f} nats"
+    still = "and is still falling" if end["status"] == "stopped" else "at the end of the run"
+    return f"Validation loss: {end['first_val_loss']:.2f} to {end['val_loss']:.2f} nats after {tokens} tokens, {still}"
+
+
+def save(figure, name, runs):
+    figure.savefig(IMAGES / name, dpi=130, metadata={"log": logs_hash(runs), "Software": None})
+    plt.close(figure)
+    print(f"{shown(IMAGES / name)}")
+
+
+def main():
+    recorded = groups()
+    IMAGES.mkdir(exist_ok=True)
+    for name, key in LOSS_CHARTS.items():
+        if key in recorded:
+            run = recorded[key][0]
+            save(loss_chart(run, band=reference(run), title=title(run)), name, recorded[key])
+
+
+if __name__ == "__main__":
+    main()

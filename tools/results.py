@@ -1,0 +1,52 @@
+"""The published numbers, computed from the logs in data/reference: {"01.cpu.val_loss": 3.9, ...}.
+
+Prose cites them as `3.90<!--01.cpu.val_loss-->`; a test holds every such number to the recorded value.
+"""
+
+import math
+import statistics
+
+from helpers.runs import REFERENCES, Run
+
+
+def groups():
+    """{(notebook, name): [runs]} of all recorded runs; a file is called <name>-s<seed>.jsonl."""
+    found = {}
+    for file in sorted(REFERENCES.glob("[0-9]*/*-s*.jsonl")):
+        name = file.stem.rsplit("-s", 1)[0]
+        found.setdefault((file.parent.name, name), []).append(Run(file))
+    return found
+
+
+def figures(runs):
+    """Means over the seeds of what was measured, and what follows by arithmetic."""
+    def mean(name):
+        return statistics.mean(r.end[name] for r in runs)
+
+    results = [next(row for row in reversed(r.rows) if row["kind"] == "result") for r in runs]
+    bits = statistics.mean(row["bits_per_byte"] for row in results)
+    return {
+        "seeds": len(runs),
+        "steps": mean("step"),
+        "tokens": mean("tokens"),
+        "million_tokens": mean("tokens") / 1e6,
+        "best_step": mean("best_step"),
+        "first_val_loss": mean("first_val_loss"),
+        "first_perplexity": math.exp(mean("first_val_loss")),
+        "val_loss": mean("val_loss"),
+        "perplexity": math.exp(mean("val_loss")),
+        "bits_per_byte": bits,
+        "unigram_entropy": statistics.mean(row["unigram_entropy"] for row in results),
+        "tokens_per_second": mean("tokens_per_second"),
+        "minutes": mean("seconds") / 60,
+        "memory_gib": max(r.end["peak_memory_bytes"] for r in runs) / 2**30,
+    }
+
+
+def results():
+    return {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
+
+
+if __name__ == "__main__":
+    for key, value in results().items():
+        print(f"{key:40} {value:,.3f}")
