@@ -12,6 +12,7 @@ import contextlib
 import gc
 import importlib.util
 import io
+import itertools
 import json
 import platform
 import subprocess
@@ -219,22 +220,24 @@ def main(args):
     memory = {batch: {name: measure_memory(name, batch, args) for name in names} for batch in args.batch}
     model = our_model(device)
     variants = {name: make_variant(name, model, args.nanogpt) for name in names}
-    cells = []
-    for threads in args.threads:
-        torch.set_num_threads(threads)
-        for batch in args.batch:
-            prompt = make_prompt(batch, device)
-            distinct = check_same_tokens(variants, prompt)
-            seconds = time_rounds(variants, prompt, args.rounds)
-            cells.append(dict(batch=batch, threads=threads, distinct_tokens=distinct, load_average=psutil.getloadavg()[0],
-                              seconds=seconds, memory_bytes=memory[batch], summary=summarize(seconds, batch)))
-            print(table(cells[-1]), flush=True)
     settings = dict(vars(CONFIG), dtype="float32", prompt_tokens=PROMPT, new_tokens=NEW, rounds=args.rounds, greedy=True)
     record = dict(kind="benchmark", benchmark="generation", measured=time.strftime("%Y-%m-%d %H:%M"), device=args.device,
-                  hardware=describe_hardware(device), versions=versions(args.nanogpt), settings=settings, cells=cells)
-    Path(args.output).parent.mkdir(parents=True, exist_ok=True)
-    Path(args.output).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+                  hardware=describe_hardware(device), versions=versions(args.nanogpt), settings=settings, cells=[])
+    for threads, batch in itertools.product(args.threads, args.batch):
+        torch.set_num_threads(threads)
+        prompt = make_prompt(batch, device)
+        distinct = check_same_tokens(variants, prompt)
+        seconds = time_rounds(variants, prompt, args.rounds)
+        record["cells"].append(dict(batch=batch, threads=threads, distinct_tokens=distinct, load_average=psutil.getloadavg()[0],
+                                    seconds=seconds, memory_bytes=memory[batch], summary=summarize(seconds, batch)))
+        print(table(record["cells"][-1]), flush=True)
+        write(record, args.output)  # after every cell: the next one may take minutes
     print(f"recorded in {args.output}")
+
+
+def write(record, file):
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    Path(file).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

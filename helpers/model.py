@@ -7,7 +7,6 @@ Module names follow Hugging Face's GPT-2, so that weights map one to one (`weigh
 import math
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 

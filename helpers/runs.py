@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import torch
 
-from .runtime import REPOSITORY, ReaderError, hardware
+from .runtime import REPOSITORY, ReaderError
 
 REFERENCES = REPOSITORY / "data" / "reference"
 TRACKERS = ("none", "tensorboard", "wandb")
@@ -66,7 +66,7 @@ class Run:
         if tracker not in TRACKERS:
             raise ReaderError(f"unknown tracker {tracker!r}: choose one of {', '.join(TRACKERS)}")
         self.header = self.header if step and self.header else {"kind": "header", **header}
-        self.rows = [r for r in self.rows if r.get("step", 0) <= step and r["kind"] != "end"] if step else []
+        self.rows = [r for r in self.rows if r.get("step", 0) <= step and r["kind"] not in ("end", "result")] if step else []
         self.file.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.file.with_suffix(".tmp")
         temporary.write_text("".join(json.dumps(r) + "\n" for r in [self.header, *self.rows]), encoding="utf-8")

@@ -16,6 +16,7 @@ from .runtime import ReaderError
 
 END = "<|endoftext|>"
 GPT2 = "openai-community/gpt2"
+GPT2_ENTRIES = 50_257
 
 
 def gpt2_tokenizer(source="hub"):
@@ -49,8 +50,8 @@ def character_tokenizer(texts):
 
 
 def tokenizer_for(source, texts, vocab_size):
-    """GPT-2's tokenizer where the source has it; else a BPE of ``vocab_size`` trained on ``texts``."""
-    if source == "hub" or (Path(source) / "gpt2_tokenizer").is_dir():
+    """GPT-2's tokenizer where the source has it and ``vocab_size`` has room for it; else a BPE of ``vocab_size`` trained on ``texts``."""
+    if vocab_size >= GPT2_ENTRIES and (source == "hub" or (Path(source) / "gpt2_tokenizer").is_dir()):
         return gpt2_tokenizer(source)
     return train_bpe(texts, vocab_size)
 

@@ -36,7 +36,7 @@ def test_a_complete_run_is_read_from_its_log(tmp_path, request, capsys):
     assert again.rows == first.rows and again.complete
     assert seen == [again]  # the chart is drawn once, from the log
     torch.testing.assert_close(model.state_dict(), trained.state_dict(), atol=0, rtol=0)
-    assert re.search(r"^complete since \d{4}-\d\d-\d\d \d\d:\d\d: read from path/to/cpu-\w{8}$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^complete since \d{4}-\d\d-\d\d \d\d:\d\d: read from path/to/.+/cpu-\w{8}$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_the_weights_of_the_best_evaluation_come_back(tmp_path, monkeypatch):
@@ -67,8 +67,8 @@ def test_the_log_holds_every_step_and_its_learning_rate(tmp_path):
 
 @pytest.mark.parametrize("change", [dict(learning_rate=0.02), dict(batch_size=8), dict(max_steps=13), dict(patience=3)], ids=str)
 def test_other_settings_get_a_folder_of_their_own(change, gpt, stream, runtime):
-    folder = lambda **settings: training.run_folder(gpt, stream, stream, config=replace(CONFIG, **settings), runtime=runtime)
-    assert folder(**change) != folder()
+    folders = [training.run_folder(gpt, stream, stream, config=replace(CONFIG, **settings), runtime=runtime) for settings in ({}, change)]
+    assert folders[0] != folders[1]
 
 
 def test_other_models_data_seeds_and_dtypes_get_a_folder_of_their_own(gpt, stream, tmp_path):
@@ -123,8 +123,8 @@ def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path):
 @pytest.mark.parametrize("train, validation, sentence", [
     (16, 200, "the training text has 16 tokens, fewer than one block of 16 and its next token: use a longer text or a smaller block_size"),
     (700, 9, "the validation text has 9 tokens, fewer than one block of 16 and its next token: use a longer text or a smaller block_size"),
-    (60, 200, "the training text has 3 blocks of 16 tokens, fewer than one batch of 4: "
-              "use a longer text, a smaller batch_size or a smaller block_size"),
+    (60, 200, ("the training text has 3 blocks of 16 tokens, fewer than one batch of 4: "
+               "use a longer text, a smaller batch_size or a smaller block_size")),
 ])
 def test_texts_too_short_are_refused(train, validation, sentence, gpt, runtime):
     with pytest.raises(ReaderError) as error:

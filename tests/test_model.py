@@ -50,7 +50,7 @@ def test_loss_and_gradients_equal_transformers(gpt, tokens):
     theirs = dict(theirs.transformer.named_parameters())
     assert gradients.keys() == theirs.keys()
     for name, gradient in gradients.items():
-        torch.testing.assert_close(gradient, theirs[name].grad, **CLOSE, msg=lambda text: f"{name}: {text}")
+        torch.testing.assert_close(gradient, theirs[name].grad, **CLOSE)
 
 
 def test_default_model_has_16_102_912_parameters():
@@ -58,7 +58,8 @@ def test_default_model_has_16_102_912_parameters():
     assert count_parameters(GPTConfig())["total"] == 16_102_912
 
 
-@pytest.mark.parametrize("shape", [dict(), dict(n_layer=1, n_head=1), dict(vocab_size=7, block_size=3, n_embd=6, n_layer=5), dict(n_embd=96, n_head=8)])
+@pytest.mark.parametrize("shape", [dict(), dict(n_layer=1, n_head=1), dict(vocab_size=7, block_size=3, n_embd=6, n_layer=5),
+                                   dict(n_embd=96, n_head=8)])
 def test_parameters_equal_the_budget(shape):
     model = make_gpt(**shape)
     assert sum(p.numel() for p in model.parameters()) == count_parameters(model.config)["total"]
@@ -110,7 +111,8 @@ def test_dropout_stands_in_gpt2s_four_places(training, share, tokens, monkeypatc
     shares = []  # what each call of dropout is told to set to zero
     dropout, sdpa = F.dropout, F.scaled_dot_product_attention
     monkeypatch.setattr(F, "dropout", lambda x, p, active: shares.append(p * active) or dropout(x, p, active))
-    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *qkv, dropout_p, **how: shares.append(dropout_p) or sdpa(*qkv, dropout_p=dropout_p, **how))
+    monkeypatch.setattr(F, "scaled_dot_product_attention",
+                        lambda *qkv, dropout_p, **how: shares.append(dropout_p) or sdpa(*qkv, dropout_p=dropout_p, **how))
     make_gpt(dropout=0.5, n_layer=1).train(training)(tokens)
     assert shares == [share] * 4  # embedding, attention weights, attention's output, MLP's output
 

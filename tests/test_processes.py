@@ -20,7 +20,7 @@ def test_two_processes_give_the_single_processs_curve(tmp_path, monkeypatch):
                "--output", str(tmp_path / "out")]
     pretrain.main(options)
     # Judged by its log, not by its exit code: gloo aborts now and then when it is taken down, after the work is done.
-    subprocess.run([sys.executable, "-m", *TORCHRUN, *options, "--no-resume"], cwd=REPOSITORY, capture_output=True, timeout=180)
+    subprocess.run([sys.executable, "-m", *TORCHRUN, *options, "--no-resume"], cwd=REPOSITORY, check=False, capture_output=True, timeout=180)
 
     double, single = (Run(p / "log.jsonl") for p in sorted((tmp_path / "out-rehearsal" / "text").glob("cpu-*")))
     assert single.file.parent.name == double.file.parent.name + ".1"  # --no-resume has set it aside

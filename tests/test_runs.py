@@ -52,6 +52,7 @@ def test_begin_drops_what_will_be_computed_again(run):
         run.log(step=step)
     run.log("system", seconds=9.0)
     run.log("end", status="stopped", step=2)
+    run.log("result", bits_per_byte=2.0)
     again = Run(run.file)
     again.begin({**HEADER, "hardware": "another"}, step=2)
     assert [r.get("step") for r in again.rows] == [1, 2, None]

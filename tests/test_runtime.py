@@ -27,7 +27,7 @@ def test_a_laptop_gets_the_cpu_profile(on_cpu, tmp_path, capsys):
                             "offline", tmp_path / "space" / "01", 1337)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1:] == ["dtype float32: on a CPU, so that runs compare across machines", "profile cpu, data offline, seed 1337",
-                         "workspace path/to/01: nothing in it yet"]
+                         "workspace path/to/space/01: nothing in it yet"]
     assert lines[0].startswith("Python 3.") and torch.__version__ in lines[0] and "CPU cores" in lines[0]
 
 
@@ -92,7 +92,7 @@ def test_the_workspace_says_what_it_holds(on_cpu, capsys):
     run.mkdir()
     (run / "log.jsonl").write_text("")
     setup("01")
-    assert capsys.readouterr().out.splitlines()[-1] == "workspace path/to/01: cpu-12345678"
+    assert capsys.readouterr().out.splitlines()[-1] == "workspace path/to/space/01: cpu-12345678"
 
 
 @pytest.mark.parametrize("capability, dtype, reason", [
@@ -144,6 +144,10 @@ def test_a_readers_error_is_one_line_in_a_notebook(monkeypatch, tmp_path, capsys
 ])
 def test_paths_are_shown_without_this_machines_layout(path, text):
     assert shown(path) == text
+
+
+def test_more_of_a_path_is_shown_on_request():
+    assert shown("/home/ana/workspace/01/cpu-12345678", 2) == "path/to/01/cpu-12345678"
 
 
 def test_paths_below_the_working_folder_are_shown_relative_to_it(monkeypatch, tmp_path):

@@ -89,7 +89,8 @@ def test_an_unknown_character_is_the_end_of_text():
 
 
 def test_the_source_decides_the_tokenizer(gpt2_folder, tmp_path):
-    assert len(tokens.tokenizer_for(gpt2_folder, TEXTS, 270)) == 261
+    assert len(tokens.tokenizer_for(gpt2_folder, TEXTS, 50_304)) == 261
+    assert len(tokens.tokenizer_for(gpt2_folder, TEXTS, 270)) == 270  # a model of 270 tokens has no room for GPT-2's 50,257
     assert len(tokens.tokenizer_for("offline", TEXTS, 270)) == 270
 
 
