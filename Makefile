@@ -16,7 +16,7 @@ run: $(READY)  ## install, execute notebook 01 on the CPU without a network, pri
 test: $(READY)  ## all tests, and all notebooks through nbval
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout 600 --cov --cov-report term tests
 	@rm -rf workspace-nbval
-	GPT_SERIES_PROFILE=cpu GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 GPT_SERIES_WORKSPACE=$(CURDIR)/workspace-nbval \
+	OMP_NUM_THREADS=1 GPT_SERIES_PROFILE=cpu GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 GPT_SERIES_WORKSPACE=$(CURDIR)/workspace-nbval \
 	  $(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout 600 \
 	  -n $(words $(wildcard notebooks/*.ipynb)) --maxprocesses 2 --dist loadfile -p no:cacheprovider notebooks
 	@rm -rf workspace-nbval
@@ -40,13 +40,13 @@ notebooks: $(READY)  ## execute all notebooks on the CPU and store their outputs
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python tools/notebook.py --in-place
 
 references: $(READY)  ## record the three runs of profile cpu that make the reference band
-	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python tools/references.py --profile cpu --seeds 1 2 3
+	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --profile cpu --seeds 1 2 3
 
 figures: $(READY)  ## draw images/ from data/reference
-	$(BIN)/python tools/figures.py
+	$(BIN)/python -m tools.figures
 
 bench: $(READY)  ## speed and memory of generation beside Transformers' (and nanoGPT's: see benchmarks/README.md)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/generation.py
 
 fork: $(READY)  ## write your fork's address into badges and setup cells: make fork REPO=you/name
-	$(BIN)/python tools/fork.py $(REPO)
+	$(BIN)/python -m tools.fork $(REPO)

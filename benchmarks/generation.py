@@ -28,10 +28,10 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from helpers.generation import generate  # noqa: E402
-from helpers.model import GPT, GPTConfig  # noqa: E402
-from helpers.runs import describe_hardware  # noqa: E402
-from helpers.weights import to_transformers  # noqa: E402
+from helpers.generation import generate
+from helpers.model import GPT, GPTConfig
+from helpers.runs import describe_hardware
+from helpers.weights import to_transformers
 
 CONFIG = GPTConfig(vocab_size=50_304, block_size=256, n_layer=4, n_head=4, n_embd=256)
 PROMPT, NEW = 16, 200  # tokens
@@ -191,7 +191,7 @@ def versions(nanogpt):
     import transformers
     commit = None
     if nanogpt:
-        git = subprocess.run(["git", "-C", nanogpt, "rev-parse", "HEAD"], capture_output=True, text=True)
+        git = subprocess.run(["git", "-C", nanogpt, "rev-parse", "HEAD"], check=False, capture_output=True, text=True)
         commit = git.stdout.strip() or None
     return dict(python=platform.python_version(), torch=torch.__version__, transformers=transformers.__version__, nanogpt=commit)
 

@@ -95,7 +95,9 @@ def mfu(tokens_per_second, config, hardware, dtype):
 def out_of_memory_advice(config, train, runtime):
     """One sentence with numbers for a run that did not fit."""
     micro = train.micro_batch_size or train.batch_size
-    half = max(1, micro // 2)
+    if micro == 1:
+        return "out of memory with a single sequence: take a smaller block_size or a smaller model, then run this cell again"
+    half = micro // 2
     need, less = (gib(memory_by_term(config, size, runtime.dtype)["total"]) for size in (micro, half))
     return (f"out of memory with {micro} sequences a pass, which need about {need}: set micro_batch_size={half} "
             f"(about {less}, the same result), then run this cell again")

@@ -20,7 +20,7 @@ class TrainConfig:
     epochs: float = 1.0                  # passes over the training blocks
     max_steps: int | None = None         # takes the place of epochs
     learning_rate: float = 3e-4          # at the end of the warm-up
-    min_learning_rate: float = 6e-5      # at the last step, by a cosine
+    min_learning_rate: float = 6e-5      # where the cosine ends, after the last step
     warmup_steps: int = 100
     weight_decay: float = 0.1            # of matrices; not of biases and norms
     betas: tuple = (0.9, 0.95)

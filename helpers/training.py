@@ -134,7 +134,7 @@ class Trainer:
                              learning_rate=rate, epoch=round(step / self.config.steps_per_epoch(len(self.train_tokens), self.block_size), 4))
             if not math.isfinite(float(loss)):
                 raise ReaderError(f"the loss is not a number at step {step:,}: lower learning_rate ({self.config.learning_rate:g}) "
-                                  f"or lengthen warmup_steps ({self.config.warmup_steps})")
+                                  f"or lengthen warmup_steps ({self.config.warmup_steps}), and build the model anew before the next fit")
         self.pending.clear()
 
     def one_step(self, model):

@@ -94,6 +94,10 @@ def test_training_mode_is_restored_and_dropout_is_off(training):
     assert model.training is training
 
 
+def test_the_models_own_generate_is_this_one(gpt):
+    assert torch.equal(gpt.generate(prompt(), 30, top_k=5, seed=3), generate(gpt, prompt(), 30, top_k=5, seed=3))
+
+
 def test_nothing_new_is_the_prompt(gpt):
     assert torch.equal(generate(gpt, prompt(2), 0), prompt(2))
 

@@ -13,11 +13,10 @@ import pytest
 
 from helpers.runtime import REPOSITORY
 from tools.fork import address, version
-from tools.results import results
+from tools.results import CITED, as_cited, results
 
 FILES = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = [pytest.param(f, id=f.stem) for f in FILES]
-CITED = re.compile(r"([\d.,]+)\s?<!--([\w.]+)-->")
 
 
 def read(file):
@@ -141,9 +140,8 @@ def test_numbers_in_prose_are_the_recorded_ones(file):
     prose = file.read_text(encoding="utf-8") if file.suffix == ".md" else "\n".join(c.source for c in read(file).cells if c.cell_type == "markdown")
     recorded, cited = results(), CITED.findall(prose)
     assert cited, "no number here cites a recorded run"
-    for number, key in cited:
-        digits = len(number.partition(".")[2])
-        assert number == f"{recorded[key]:,.{digits}f}", f"{key} is {recorded[key]}, the text says {number}"
+    for number, _, key in cited:
+        assert number == as_cited(number, recorded[key]), f"{key} is {recorded[key]}, the text says {number}"
 
 
 def solutions(file):

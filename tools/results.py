@@ -1,12 +1,18 @@
 """The published numbers, computed from the logs in data/reference: {"01.cpu.val_loss": 3.9, ...}.
 
 Prose cites them as `3.90<!--01.cpu.val_loss-->`; a test holds every such number to the recorded value.
+`python -m tools.results` lists them; with `--write` it brings README and notebooks up to date.
 """
 
 import math
+import re
 import statistics
+import sys
 
 from helpers.runs import REFERENCES, Run
+from helpers.runtime import REPOSITORY, shown
+
+CITED = re.compile(r"([\d.,]+)(\s?<!--([\w.]+)-->)")
 
 
 def groups():
@@ -47,6 +53,24 @@ def results():
     return {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
 
 
+def as_cited(number, value):
+    """A value with as many digits after the point as the number in the prose."""
+    return f"{value:,.{len(number.partition('.')[2])}f}"
+
+
+def write():
+    """Bring every cited number up to date."""
+    recorded = results()
+    for file in [REPOSITORY / "README.md", *sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]:
+        text = file.read_text(encoding="utf-8")
+        changed = CITED.sub(lambda m: as_cited(m[1], recorded[m[3]]) + m[2], text)
+        if changed != text:
+            file.write_text(changed, encoding="utf-8")
+            print(f"{shown(file)} brought up to date")
+
+
 if __name__ == "__main__":
     for key, value in results().items():
         print(f"{key:40} {value:,.3f}")
+    if "--write" in sys.argv:
+        write()
