@@ -23,11 +23,12 @@ def collect(model, optimizer=None):
     return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
 
 
-def checksum(tensors):
-    """CRC-32 over all tensors' bytes, in the order of their names."""
-    crc = 0
-    for name in sorted(tensors):
-        crc = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy(), crc)
+def checksum(tensors, state):
+    """CRC-32 over the state and over every tensor's name, type, shape and bytes, in the order of the names."""
+    crc = zlib.crc32(json.dumps(state, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
+        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy(), crc)
     return crc
 
 
@@ -40,7 +41,7 @@ def save(file, model, optimizer=None, **state):
     temporary = file.with_suffix(".tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata={"state": json.dumps(state | {"crc": checksum(tensors)})})
+        save_file(tensors, temporary, metadata={"state": json.dumps(state | {"crc": checksum(tensors, state)})})
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(file)
@@ -61,9 +62,10 @@ def read(file):
         with safe_open(file, framework="pt") as opened:
             tensors = {k: opened.get_tensor(k) for k in opened.keys()}
             state = json.loads(opened.metadata()["state"])
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+            crc = state.pop("crc", None)
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
         raise ValueError(str(error)) from None
-    if state.pop("crc", None) != checksum(tensors):
+    if crc != checksum(tensors, state):
         raise ValueError("its checksum does not fit its content")
     return tensors, state
 

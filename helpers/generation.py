@@ -1,5 +1,7 @@
 """Writing text: sampling, and the key/value cache that makes it fast."""
 
+import functools
+
 import torch
 import torch.nn.functional as F
 
@@ -59,7 +61,6 @@ def choose(logits, *, temperature, top_k, top_p, generator):
     return torch.multinomial(probabilities, 1, generator=generator)
 
 
-@torch.inference_mode()
 def generate(model, tokens, max_new_tokens, *, temperature=1.0, top_k=None, top_p=None, stop=None, seed=None, use_cache=True):
     """Continue ``tokens`` (B, T) by up to ``max_new_tokens`` tokens; returns (B, T + new).
 
@@ -71,9 +72,19 @@ def generate(model, tokens, max_new_tokens, *, temperature=1.0, top_k=None, top_
     check(model, tokens, temperature, top_k, top_p)
     was_training = model.training
     model.eval()
-    B, T = tokens.shape
-    block = model.config.block_size
-    generator = None if seed is None else torch.Generator(tokens.device).manual_seed(seed)
+    try:
+        with torch.inference_mode():
+            draw = functools.partial(choose, temperature=temperature, top_k=top_k, top_p=top_p,
+                                     generator=None if seed is None else torch.Generator(tokens.device).manual_seed(seed))
+            out = continue_tokens(model, tokens, max_new_tokens, draw, stop, use_cache)
+    finally:
+        model.train(was_training)
+    return out.clone()  # an ordinary tensor again: it may be trained on
+
+
+def continue_tokens(model, tokens, max_new_tokens, draw, stop, use_cache):
+    """The loop of `generate`: ``draw`` takes logits (B, V) to the next tokens (B, 1)."""
+    (B, T), block = tokens.shape, model.config.block_size
     out = torch.empty(B, T + max_new_tokens, dtype=tokens.dtype, device=tokens.device)
     out[:, :T] = tokens
     cache = KVCache(model, B, min(block, T + max_new_tokens)) if use_cache else None
@@ -81,7 +92,7 @@ def generate(model, tokens, max_new_tokens, *, temperature=1.0, top_k=None, top_
     finished = torch.zeros(B, 1, dtype=torch.bool, device=tokens.device)
     for end in range(T, T + max_new_tokens):
         if end - start > block:
-            start = end - block // 2
+            start = end - max(1, block // 2)
             if cache:
                 cache.length = 0
         seen = start + (cache.length if cache else 0)  # what the cache holds is not read again
@@ -89,13 +100,11 @@ def generate(model, tokens, max_new_tokens, *, temperature=1.0, top_k=None, top_
         if cache:
             cache.length = end - start
         logits = (model.wte.weight @ x.t()).t()  # (B, V); as F.linear, but MKL takes twice as long for that at batch 4 to 10
-        out[:, end : end + 1] = choose(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
+        out[:, end : end + 1] = draw(logits)
         if stop is not None:
             finished |= out[:, end : end + 1] == stop
             if finished.all():
-                out = out[:, : end + 1]
-                break
-    model.train(was_training)
+                return out[:, : end + 1]
     return out
 
 

@@ -145,7 +145,7 @@ def attention_chart(weights, labels, *, title):
 
 def probability_chart(distributions, labels, *, title):
     """Next-token probabilities side by side: {name: (k,) probabilities} over the same k token labels; returns the figure."""
-    figure, axes = new_figure(1, len(distributions), size=(11, 3.8), sharey=True, squeeze=False)
+    figure, axes = new_figure(1, len(distributions), size=(11, 3.8), sharex=True, sharey=True, squeeze=False)
     for panel, (name, probabilities) in zip(axes[0], distributions.items()):
         panel.barh(labels, probabilities, color=TRAIN)
         panel.set_title(name, loc="left")

@@ -122,7 +122,7 @@ def report(folder, model, training, validation, settings, runtime, tokenizer, pr
     load_best(model, folder)
     model.save_pretrained(folder / "model_final", tokenizer)
     start = torch.tensor([tokenizer(prompt)["input_ids"]], device=runtime.device)
-    sample = tokenizer.decode(generate(model, start, 80, temperature=0.8, top_p=0.95, seed=runtime.seed)[0].tolist())
+    sample = tokenizer.decode(generate(model, start, 80, temperature=0.7, top_p=0.9, seed=runtime.seed)[0].tolist())
     scored = min((len(validation) - 1) // block_size, settings.eval_blocks) * block_size
     end, size = run.end, tokens.count_bytes(validation[1 : scored + 1], tokenizer)
     bits = bits_per_byte(end["val_loss"], tokens=scored, bytes=size)

@@ -88,12 +88,12 @@ def test_a_truncated_file_is_damaged(saved, share):
         checkpoints.read(saved)
 
 
-def test_one_flipped_byte_anywhere_among_the_weights_is_damage(saved):
+def test_one_flipped_bit_anywhere_is_damage(saved):
     content = saved.read_bytes()
     header = 8 + int.from_bytes(content[:8], "little")
-    for position in range(header, len(content), 997):
+    for position in [*range(8, header), *range(header, len(content), 997)]:
         saved.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
-        with pytest.raises(ValueError, match="its checksum does not fit its content"):
+        with pytest.raises(ValueError):
             checkpoints.read(saved)
 
 

@@ -116,7 +116,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path):
-    with pytest.raises(ReaderError, match=r"^the loss is not a number at step \d+: lower learning_rate \(1e\+30\) or lengthen warmup_steps \(3\)$"):
+    with pytest.raises(ReaderError, match=r"^the loss is not a number at step \d+: lower learning_rate \(1e\+30\) or lengthen warmup_steps \(3\), and build the model anew before the next fit$"):
         tiny_run(tmp_path, learning_rate=1e30)
 
 

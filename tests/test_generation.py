@@ -157,3 +157,15 @@ def test_what_cannot_work_is_said_in_one_sentence(gpt, tokens, sampling, sentenc
     with pytest.raises(ValueError) as error:
         generate(gpt, tokens, 5, **sampling)
     assert str(error.value) == sentence
+
+
+def test_generated_tokens_can_be_trained_on(gpt):
+    written = gpt.generate(torch.tensor([[1, 2]]), 6, seed=0)
+    gpt(written[:, :-1], written[:, 1:])[1].backward()
+    assert gpt.wte.weight.grad.abs().sum() > 0
+
+
+def test_a_context_of_one_token_goes_on_past_the_block():
+    tiny = make_gpt(block_size=1)
+    prompt = torch.tensor([[5]])
+    assert torch.equal(tiny.generate(prompt, 4, temperature=0), tiny.generate(prompt, 4, temperature=0, use_cache=False))
