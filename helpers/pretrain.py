@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from . import corpora, tokens
 from .evaluation import bits_per_byte, unigram_entropy
-from .generation import generate
+from .generation import check, generate
 from .model import GPT, GPTConfig
 from .runs import TRACKERS, Run
 from .runtime import DTYPES, PROFILES, ReaderError, seed_everything, setup, shown
@@ -139,6 +139,7 @@ def run_command(args):
     """One run from the command line's answers; a stopped one is reported as far as it went."""
     model, training, validation, settings, runtime, tokenizer = prepared = prepare(args)
     folder = run_folder(model, training, validation, config=settings, runtime=runtime)
+    check(model, torch.tensor([tokenizer(args.prompt)["input_ids"]]), 1.0, None, None)  # before the training, not after it
     if not args.resume:
         set_aside(folder)
     stopped = None

@@ -180,6 +180,9 @@ def test_solutions_are_right_and_stubs_are_not():
 @pytest.mark.parametrize(("number", "wrong", "diagnosis"), [
     (1, "my_answer = 163_037_184", "tied"),
     (1, "my_answer = 124_439_808 - 1024 * 768", "position embedding"),
+    (1, "my_answer = 124_439_808 - 12 * 9 * 768", "biases"),
+    (1, "my_answer = 124_439_808 - (12 * 4 + 2) * 768", "layer norms"),
+    (1, "my_answer = 124_439_808 - 2 * 768", "last norm"),
     (1, "my_answer = 7", "not yet"),
     (2, "def my_top_k(logits, k): return logits * (logits >= logits.topk(k).values[-1])", "-inf"),
     (2, "def my_top_k(logits, k): return logits.masked_fill(logits < logits.topk(k + 1).values[-1], -math.inf)", "3 tokens are left"),

@@ -128,3 +128,10 @@ def test_an_unknown_corpus_is_one_sentence_without_a_traceback(tmp_path):
     assert child.returncode == 1
     assert child.stderr.splitlines()[-1] == "ReaderError: corpus 'no/such/text' is neither prose nor a file or folder that exists"
     assert "Traceback" not in child.stderr
+
+
+def test_a_prompt_that_is_too_long_is_refused_before_the_training(command, tmp_path):
+    with pytest.raises(SystemExit) as exit:
+        command("--prompt", "cat " * 40)
+    assert str(exit.value) == "ValueError: the prompt has 41 tokens, the context only 16: shorten the prompt"
+    assert runs_in(tmp_path / "out-rehearsal" / "text") == []

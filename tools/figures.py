@@ -33,6 +33,14 @@ def title(run):
     return f"Validation loss: {end['first_val_loss']:.2f} to {end['val_loss']:.2f} nats after {tokens} tokens, {still}"
 
 
+def mark_unigram_entropy(axes, run):
+    """A dotted line at the loss that knows how often each token comes, but not when."""
+    level = next(row["unigram_entropy"] for row in run.rows if row["kind"] == "result")
+    axes.axhline(level, color="#555555", ls=":", lw=1.5)
+    axes.annotate(f"unigram entropy {level:.2f}: below it, context is used", (0.99, level), xycoords=("axes fraction", "data"), ha="right",
+                  va="bottom", fontsize=11, color="#555555")
+
+
 def save(figure, name, runs):
     figure.savefig(IMAGES / name, dpi=130, metadata={"log": logs_hash(runs), "Software": None})
     plt.close(figure)
@@ -45,7 +53,9 @@ def main():
     for name, key in LOSS_CHARTS.items():
         if key in recorded:
             run = recorded[key][0]
-            save(loss_chart(run, band=reference(run), title=title(run)), name, recorded[key])
+            figure = loss_chart(run, band=reference(run), title=title(run))
+            mark_unigram_entropy(figure.axes[0], run)
+            save(figure, name, recorded[key])
 
 
 if __name__ == "__main__":
