@@ -4,6 +4,7 @@ Prose cites them as `3.90<!--01.cpu.val_loss-->`; a test holds every such number
 `python -m tools.results` lists them; with `--write` it brings README and notebooks up to date.
 """
 
+import json
 import math
 import re
 import statistics
@@ -49,8 +50,22 @@ def figures(runs):
     }
 
 
+def generation_figures():
+    """Medians of the recorded benchmark: {"generation.B8.nanoGPT.times": how many times as fast ours is, ...}, by CPU time."""
+    found = {}
+    for cell in json.loads((REFERENCES / "benchmarks" / "generation.json").read_text(encoding="utf-8"))["cells"]:
+        for variant, summary in cell["summary"].items():
+            key = f"generation.B{cell['batch']}.{variant.replace(', ', '_').replace(' ', '_')}"
+            found |= {f"{key}.speed": summary["cpu"]["tokens_per_second"][0], f"{key}.times": summary["cpu"]["times_ours"][0]}
+            held = cell["memory_bytes"][variant]
+            found[f"{key}.megabytes"] = (held[1] - held[0]) / 1e6
+    return found
+
+
 def results():
-    return {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
+    """All published numbers."""
+    trained = {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
+    return trained | generation_figures()
 
 
 def as_cited(number, value):
@@ -61,7 +76,7 @@ def as_cited(number, value):
 def write():
     """Bring every cited number up to date."""
     recorded = results()
-    for file in [REPOSITORY / "README.md", *sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]:
+    for file in [REPOSITORY / "README.md", REPOSITORY / "benchmarks" / "README.md", *sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]:
         text = file.read_text(encoding="utf-8")
         changed = CITED.sub(lambda m: as_cited(m[1], recorded[m[3]]) + m[2], text)
         if changed != text:
