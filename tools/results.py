@@ -78,7 +78,7 @@ def write():
     recorded = results()
     for file in [REPOSITORY / "README.md", REPOSITORY / "benchmarks" / "README.md", *sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]:
         text = file.read_text(encoding="utf-8")
-        changed = CITED.sub(lambda m: as_cited(m[1], recorded[m[3]]) + m[2], text)
+        changed = CITED.sub(lambda m: as_cited(m[1], recorded[m[3]]) + m[2] if m[3] in recorded else m[0], text)
         if changed != text:
             file.write_text(changed, encoding="utf-8")
             print(f"{shown(file)} brought up to date")
