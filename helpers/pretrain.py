@@ -154,6 +154,7 @@ def run_command(args):
 
 
 def main(argv=None):
+    """The command: what is wrong with the input ends it with one sentence."""
     args = arguments(argv)
     if "RANK" in os.environ:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")

@@ -1,6 +1,7 @@
 """One JSON-lines file a run: a header, metric rows, system rows, an end. Charts and published numbers come from it."""
 
 import hashlib
+import importlib.util
 import json
 import math
 import os
@@ -111,6 +112,8 @@ def open_tracker(name, folder, header):
 
         return mirror
     if name == "wandb":
+        if not importlib.util.find_spec("wandb"):
+            raise ReaderError("the tracker wandb is not installed: run pip install wandb, or choose tensorboard or none")
         import wandb
         run = wandb.init(project="gpt-in-colab", dir=folder, config=header, id=folder.name, resume="allow")
         return lambda numbers, step: run.log(numbers)

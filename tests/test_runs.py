@@ -195,3 +195,9 @@ def test_an_unknown_tracker_is_one_sentence(run):
     with pytest.raises(ReaderError) as error:
         run.begin(HEADER, tracker="mlflow")
     assert str(error.value) == "unknown tracker 'mlflow': choose one of none, tensorboard, wandb"
+
+
+def test_a_tracker_that_is_not_installed_is_one_sentence(run, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ReaderError, match="^the tracker wandb is not installed: run pip install wandb, or choose tensorboard or none$"):
+        run.begin(HEADER, tracker="wandb")

@@ -3,15 +3,18 @@
 
 import argparse
 import hashlib
+import json
 import math
 import os
 import re
 import sys
 import tempfile
 import textwrap
+import time
 from pathlib import Path
 
 import nbformat
+import torch
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
@@ -19,8 +22,11 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from tqdm import tqdm
 
 from helpers.plots import loss_chart, verdict
-from helpers.runs import Run, reference
+from helpers.runs import REFERENCES, Run, describe_hardware, reference
 from helpers.runtime import REPOSITORY, shown
+
+
+DURATIONS = REFERENCES / "notebooks.json"  # how long each notebook took, in profile cpu
 
 
 class Client(NotebookClient):
@@ -67,11 +73,15 @@ def execute(file, *, quiet=False):
 
 
 def store(file):
-    """Execute in profile cpu from an empty workspace and write the outputs into the notebook file."""
+    """Execute in profile cpu from an empty workspace; write the outputs into the notebook and its duration into data/reference."""
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as empty:
         os.environ |= {"GPT_SERIES_WORKSPACE": str(Path(empty) / "workspace"), "GPT_SERIES_PROFILE": "cpu"}
         notebook = execute(file)
     nbformat.write(notebook, file)
+    durations = json.loads(DURATIONS.read_text(encoding="utf-8")) if DURATIONS.exists() else {}
+    durations[file.name[:2]] = {"seconds": round(time.monotonic() - started, 1), "hardware": describe_hardware(torch.device("cpu"))}
+    DURATIONS.write_text(json.dumps(durations, indent=1) + "\n", encoding="utf-8")
 
 
 def sources_hash(file):
@@ -96,7 +106,8 @@ def summary(run, executed):
         print(f"validation loss at the {when}: {loss:.3f} nats per token, {loss * per_nat:.3f} bits per byte, perplexity {math.exp(loss):,.1f}")
     print(verdict(run))
     print(f"speed: {end['tokens_per_second']:,.0f} tokens per second, {end['seconds']:.0f} s of training ({end['status']})")
-    print("sample:\n" + textwrap.indent(textwrap.fill(result["sample"], 100), "    "))
+    paragraphs = [textwrap.fill(p, 100) for p in result["sample"].splitlines() if p.strip()]
+    print("sample:\n" + textwrap.indent("\n".join(paragraphs), "    "))
     for name, file in (("executed notebook", executed), ("as a page", executed.with_suffix(".html")), ("chart", chart), ("log", run.file)):
         print(f"{name + ':':18} {shown(file, 3)}")
 
