@@ -57,7 +57,7 @@ def execute(file, *, quiet=False):
     """The executed notebook; raises CellExecutionError where a cell fails."""
     notebook = nbformat.read(file, as_version=4)
     client = Client(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent)}},
-                    extra_arguments=["--IPKernelApp.log_level=40"])  # else it warns that loopback is not encrypted
+                    extra_arguments=["--IPKernelApp.log_level=50"])  # it warns of unencrypted loopback, and of its own end
     with client.setup_kernel(), tqdm(total=len(notebook.cells), unit="cell", disable=quiet, file=sys.stdout) as bar:
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type == "markdown" and heading(cell):
@@ -141,6 +141,8 @@ def main():
         print(f"{shown(file)}:", flush=True)
         try:
             store(file) if args.in_place else run(file)
+        except KeyboardInterrupt:
+            sys.exit("\nstopped: run the same command again, and training goes on from its last checkpoint")
         except CellExecutionError as error:
             sys.exit(f"{file.name} stopped: {error.ename}: {error.evalue}")
 
