@@ -31,25 +31,26 @@ def token_unit(tokens):
     return (1e6, "millions") if max(tokens, default=0) >= 1e6 else (1e3, "thousands")
 
 
-def draw_losses(axes, run, *, band=None, window=20):
-    """Training loss (raw faint, running mean strong) and validation loss over tokens seen, labelled at the lines."""
+def draw_losses(axes, run, *, band=None):
+    """Training loss (raw faint, running mean strong) and validation loss over tokens seen."""
     (x, y), (vx, vy) = run.curve("loss"), run.curve("val_loss")
     unit, name = token_unit(vx)
+    window = max(1, min(20, len(y) // 10))  # a short run has a short mean, which would lag behind otherwise
     if band is not None:
         axes.fill_between(band.tokens / unit, band.low, band.high, color=BAND, alpha=0.6, lw=0)
         axes.plot(band.tokens / unit, band.mean, color="#777777", lw=1)
         axes.plot([], [], color=BAND, lw=8, label=f"recorded runs ({len(band.seeds)} seeds)")
     axes.plot(x / unit, y, color=TRAIN, alpha=0.2, lw=1)
-    axes.plot(x / unit, running_mean(y, window), color=TRAIN, lw=2, label=f"training (mean of {window} steps)")
+    axes.plot(x / unit, running_mean(y, window), color=TRAIN, lw=2, label=f"training (mean of {window} steps)" if window > 1 else "training")
     axes.plot(vx / unit, vy, color=VALIDATION, lw=2, marker="o", ms=4, label="validation")
     axes.set(xlabel=f"tokens seen ({name})", ylabel="loss (nats per token)")
     axes.legend(frameon=False)
 
 
-def loss_chart(run, *, band=None, title="Loss while training", window=20):
+def loss_chart(run, *, band=None, title="Loss while training"):
     """The loss curves of one run over the reference band, with perplexity on the right-hand axis; returns the figure."""
     figure, axes = new_figure()
-    draw_losses(axes, run, band=band, window=window)
+    draw_losses(axes, run, band=band)
     axes.set_title(title, loc="left")
     # the same curve read in another unit, not a second curve: perplexity = exp(loss)
     right = axes.secondary_yaxis("right", functions=(lambda y: np.exp(np.minimum(y, 50)), lambda p: np.log(np.maximum(p, 1e-9))))

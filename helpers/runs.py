@@ -85,8 +85,9 @@ class Run:
                 self.tracker({k: v for k, v in row.items() if isinstance(v, (int, float))}, row.get("step"))
 
     def curve(self, name, x="tokens"):
-        """(x, y) arrays of all rows that have both columns."""
-        pairs = [(r[x], r[name]) for r in list(self.rows) if r.get(name) is not None and r.get(x) is not None]
+        """(x, y) arrays of all metric and system rows that have both columns; the end row only sums them up."""
+        rows = [r for r in list(self.rows) if r["kind"] in ("metric", "system")]
+        pairs = [(r[x], r[name]) for r in rows if r.get(name) is not None and r.get(x) is not None]
         return tuple(np.array(pairs, dtype=float).reshape(-1, 2).T)
 
     @property

@@ -35,7 +35,7 @@ def test_loss_chart_shows_both_curves_with_units_and_perplexity(run):
     lines = {line.get_label(): line for line in axes.lines}
     assert axes.get_xlabel() == "tokens seen (thousands)" and axes.get_ylabel() == "loss (nats per token)"
     assert lines["validation"].get_xydata()[-1].tolist() == pytest.approx([10.0, 3.1])
-    assert to_hex(lines["validation"].get_color()) != to_hex(lines["training (mean of 20 steps)"].get_color())
+    assert to_hex(lines["validation"].get_color()) != to_hex(lines["training (mean of 10 steps)"].get_color())
     assert "recorded runs (3 seeds)" in lines and len(axes.collections) == 1  # the grey band
     ticks = axes.child_axes[0].get_yticks()
     assert axes.child_axes[0].get_ylabel() == "perplexity" and 20 in ticks
