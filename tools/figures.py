@@ -27,9 +27,9 @@ def title(run):
     end = run.end
     best = end["best_step"] * end["tokens"] / end["step"]
     tokens = f"{best / 1e6:.1f}M" if best >= 1e6 else f"{best / 1e3:.0f}k"
-    falls = f"Validation loss falls from {end['first_val_loss']:.2f} to {end['val_loss']:.2f} nats in {tokens} tokens"
+    falls = f"Validation loss: {end['first_val_loss']:.2f} to {end['val_loss']:.2f} nats in {tokens} tokens"
     if end["status"] == "stopped":
-        return f"{falls}; stopped there, still falling" if run.curve("val_loss")[1][-1] == end["val_loss"] else f"{falls}; stopped there"
+        return f"{falls}, then stopped"
     if end["best_step"] < end["step"]:
         return f"Validation stops improving at {tokens} tokens, at {end['val_loss']:.2f} nats"
     return falls
@@ -42,7 +42,8 @@ def mark_unigram_entropy(axes, run):
     early = losses[len(losses) // 2] < level  # then the right-hand side above the line is free, else the left-hand side below it
     axes.axhline(level, color="#555555", ls=":", lw=1.5)
     axes.annotate(f"unigram entropy {level:.2f}: below it, context is used", (0.99 if early else 0.01, level), fontsize=11, color="#555555",
-                  xycoords=("axes fraction", "data"), ha="right" if early else "left", va="bottom" if early else "top")
+                  xycoords=("axes fraction", "data"), xytext=(0, 3 if early else -3), textcoords="offset points",
+                  ha="right" if early else "left", va="bottom" if early else "top")
 
 
 def save(figure, name, runs):
