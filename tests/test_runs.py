@@ -201,3 +201,11 @@ def test_a_tracker_that_is_not_installed_is_one_sentence(run, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ReaderError, match="^the tracker wandb is not installed: run pip install wandb, or choose tensorboard or none$"):
         run.begin(HEADER, tracker="wandb")
+
+
+def test_a_curve_leaves_the_closing_row_out(run):
+    run.begin(HEADER)
+    run.log(step=1, tokens=10, val_loss=4.0)
+    run.log(step=2, tokens=20, val_loss=5.0)
+    run.log("end", status="stopped", step=3, tokens=30, val_loss=4.0)  # the best loss, not that of step 3
+    assert [list(axis) for axis in run.curve("val_loss")] == [[10, 20], [4.0, 5.0]]
