@@ -4,8 +4,11 @@ N ?= 01
 BIN := .venv/bin
 READY := .venv/ready
 export TOKENIZERS_PARALLELISM ?= false
+ATTEMPTS := $(CURDIR)/.network-attempts
+GUARDED := OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR)/tests/guard NETWORK_ATTEMPTS=$(ATTEMPTS)
+NO_ATTEMPTS := ! test -s $(ATTEMPTS) || { echo "these asked for the network:"; sort -u $(ATTEMPTS); rm $(ATTEMPTS); exit 1; }
 
-.PHONY: help run test setup lab notebook notebooks references figures bench fork
+.PHONY: help run test test-colab check-gpu setup lab notebook notebooks references figures bench fork colab-list
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -13,13 +16,22 @@ help:  ## this list
 run: $(READY)  ## install, execute notebook 01 on the CPU without a network, print losses and a sample
 	@GPT_SERIES_PROFILE=cpu GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python tools/notebook.py 01
 
-test: $(READY)  ## all tests, and all notebooks through nbval
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout 600 --cov --cov-report term tests
-	@rm -rf workspace-nbval
-	OMP_NUM_THREADS=1 GPT_SERIES_PROFILE=cpu GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 GPT_SERIES_WORKSPACE=$(CURDIR)/workspace-nbval \
-	  $(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout 600 \
+test: $(READY)  ## all tests, and all notebooks through nbval, with every address but loopback refused
+	@rm -rf workspace-nbval $(ATTEMPTS)
+	$(GUARDED) $(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout 600 --cov --cov-report term tests
+	GPT_SERIES_PROFILE=cpu GPT_SERIES_WORKSPACE=$(CURDIR)/workspace-nbval \
+	  $(GUARDED) $(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout 600 \
 	  -n $(words $(wildcard notebooks/*.ipynb)) --maxprocesses 2 --dist loadfile -p no:cacheprovider notebooks
 	@rm -rf workspace-nbval
+	@$(NO_ATTEMPTS)
+
+test-colab: .venv-colab/ready  ## all tests on the versions that Colab has: make test-colab [PYTHON=python3.13 TORCH=2.11.0]
+	@rm -f $(ATTEMPTS)
+	$(GUARDED) .venv-colab/bin/python -m pytest -q -n 2 --dist loadfile --timeout 600 tests
+	@$(NO_ATTEMPTS)
+
+check-gpu: $(READY)  ## what only a GPU can tell: checks, and a rehearsal of each notebook; one file to send back
+	$(BIN)/python -m tools.check_gpu
 
 setup: $(READY)  ## only the virtual environment .venv
 
@@ -29,6 +41,15 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 	$(BIN)/python -m pip install -q -c constraints.txt -r requirements.txt
 	$(BIN)/python -m pip install -q --no-deps -e .
 	@touch $@
+
+.venv-colab/ready: $(READY) tests/data/colab-gpu.txt
+	$(PYTHON) -m venv .venv-colab
+	$(BIN)/python -m tools.colab --write .venv-colab $(if $(TORCH),--torch $(TORCH))
+	.venv-colab/bin/python -m pip install -q -c .venv-colab/constraints.txt -r .venv-colab/requirements.txt
+	@touch $@
+
+colab-list: $(READY)  ## fetch anew what Colab has installed, and say what our requirements would replace there
+	$(BIN)/python -m tools.colab --refresh
 
 lab: $(READY)  ## open the notebooks in Jupyter
 	$(BIN)/python -m jupyterlab notebooks

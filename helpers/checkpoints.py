@@ -1,9 +1,7 @@
 """Checkpoints: one safetensors file each, written whole or not at all, checked when read, never executing code."""
 
-import errno
+import contextlib
 import json
-import os
-import shutil
 import zlib
 from pathlib import Path
 
@@ -11,7 +9,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from .runs import write_whole
 from .runtime import ReaderError, shown
+
+WAIT = ("files on Drive appear late, so wait a minute and run this again; if it never comes, copy a step-*.safetensors there "
+        "to best.safetensors to go on without the best weights, or delete this folder to train anew")
 
 
 def collect(model, optimizer=None):
@@ -33,27 +35,10 @@ def checksum(tensors, state):
 
 
 def save(file, model, optimizer=None, **state):
-    """Write model, optimizer and ``state`` (plain JSON values) to ``file``: temporary file, flush to disk, rename.
-
-    Raises ReaderError when the disk is full; what was there before stays as it was.
-    """
-    file, tensors = Path(file), collect(model, optimizer)
-    temporary = file.with_suffix(".tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata={"state": json.dumps(state | {"crc": checksum(tensors, state)})})
-        with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())
-        temporary.replace(file)
-    except (OSError, SafetensorError) as error:
-        if temporary.exists():
-            temporary.unlink()
-        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
-            need = sum(t.nbytes for t in tensors.values()) / 1e6
-            free = shutil.disk_usage(file.parent).free / 1e6
-            raise ReaderError(f"no space left in {shown(file.parent)}: a checkpoint needs {need:,.0f} MB, {free:,.0f} MB are free; "
-                              "the last one is intact, so free some space and run this again") from None
-        raise ReaderError(f"{shown(file)} could not be written ({error}); the last checkpoint is intact") from None
+    """Write model, optimizer and ``state`` (plain JSON values) to ``file``, whole or not at all: see `write_whole`."""
+    tensors = collect(model, optimizer)
+    metadata = {"state": json.dumps(state | {"crc": checksum(tensors, state)})}
+    write_whole(Path(file), lambda temporary: save_file(tensors, temporary, metadata=metadata), sum(t.nbytes for t in tensors.values()))
 
 
 def read(file):
@@ -63,6 +48,8 @@ def read(file):
             tensors = {k: opened.get_tensor(k) for k in opened.keys()}
             state = json.loads(opened.metadata()["state"])
             crc = state.pop("crc", None)
+    except FileNotFoundError:
+        raise ValueError(f"{Path(file).name} is missing") from None
     except (SafetensorError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
         raise ValueError(str(error)) from None
     if crc != checksum(tensors, state):
@@ -90,17 +77,33 @@ def restore(tensors, model, optimizer=None):
         optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
 
 
+def load_best(model, folder):
+    """Give ``model`` the weights of a run's best evaluation."""
+    try:
+        tensors, _ = read(folder / "checkpoints" / "best.safetensors")
+    except ValueError as error:
+        raise ReaderError(f"{shown(folder)} has no intact best.safetensors ({error}): {WAIT}") from None
+    restore(tensors, model)
+
+
 def latest(folder):
-    """(tensors, state) of the newest intact checkpoint in ``folder``, or None; damaged ones are named and passed over."""
+    """(tensors, state) of the newest intact checkpoint in ``folder`` whose best weights are there too, or None; others are named."""
+    best = Path(folder) / "best.safetensors"
+    if best.with_suffix(".tmp").exists() and not best.exists():  # cut off in a rename that was not atomic; `read` looks whether it is whole
+        best.with_suffix(".tmp").replace(best)
     for file in sorted(Path(folder).glob("step-*.safetensors"), reverse=True):
         try:
-            return read(file)
+            tensors, state = read(file)
+            if state.get("best_step", -1) >= 0 and read(best)[1]["step"] < state["best_step"]:
+                raise ValueError("best.safetensors is older than it")
+            return tensors, state
         except ValueError as error:
-            print(f"{file.name} is damaged ({error}): using the one before it")
+            print(f"{file.name} cannot be used ({error}): using the one before it")
     return None
 
 
 def keep_last(folder, count=2):
     """Remove all but the newest ``count`` step checkpoints, and leftovers of interrupted writes."""
     for file in [*sorted(Path(folder).glob("step-*.safetensors"))[:-count], *Path(folder).glob("*.tmp")]:
-        file.unlink()
+        with contextlib.suppress(OSError):  # what cannot be removed now is removed after the next one
+            file.unlink()

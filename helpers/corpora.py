@@ -6,6 +6,7 @@ A loader never switches to other data by itself: a missing source is an error th
 import random
 from pathlib import Path
 
+from .hub import load_rows
 from .runtime import REPOSITORY, ReaderError, shown
 
 OFFLINE = REPOSITORY / "data" / "offline"
@@ -33,11 +34,7 @@ def load_prose(source, *, max_bytes=None):
 
 def prose_from_hub(max_bytes):
     """(train, validation) texts of OpenWebText's public sample; only as many rows as are needed."""
-    from datasets import load_dataset
-    rows = load_dataset(OPENWEBTEXT, split="train")
-    if "text" not in rows.column_names:
-        raise ReaderError(f"{OPENWEBTEXT} has the columns {rows.column_names} where 'text' was expected: "
-                          "set GPT_SERIES_DATA to 'offline' or to a folder")
+    rows = load_rows([(OPENWEBTEXT, {}, ["text"])])
     first = len(rows) - max(1, len(rows) // 50)
     enough = first if max_bytes is None else min(first, 1 + max_bytes // 1000)  # a page has more than 1,000 bytes
     return rows[:enough]["text"], rows[first:]["text"]

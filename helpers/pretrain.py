@@ -41,9 +41,11 @@ SETTINGS = {               # cpu       t4         full
 }
 
 
-def settings_for(profile):
-    """(model settings, training settings, number of training tokens or None) of a profile."""
-    chosen = {name: values[PROFILES.index(profile)] for name, values in SETTINGS.items()}
+def settings_for(runtime):
+    """(model settings, training settings, number of training tokens) of the runtime's profile."""
+    chosen = {name: values[PROFILES.index(runtime.profile)] for name, values in SETTINGS.items()}
+    if runtime.steps and runtime.device.type == "cpu":
+        chosen |= dict(batch_size=2, eval_blocks=2)  # a rehearsal shows that all cells run; a GPU's batch takes a CPU minutes
     fields = {f.name for f in dataclasses.fields(GPTConfig)}
     model = GPTConfig(**{k: v for k, v in chosen.items() if k in fields})
     train = TrainConfig(**{k: v for k, v in chosen.items() if k not in fields | {"train_tokens"}})
@@ -80,13 +82,13 @@ def override(config, args, **names):
     return dataclasses.replace(config, **given)
 
 
-def load_streams(args, runtime, vocab_size):
+def load_streams(args, runtime, vocab_size, train_tokens):
     """(streams, tokenizer) of the corpus; a path is read as prose, with a tokenizer of the data source or of its own."""
     known = args.corpus in CORPORA
     if not known and not os.path.exists(args.corpus):
         raise ReaderError(f"corpus {args.corpus!r} is neither {', '.join(CORPORA)} nor a file or folder that exists")
     load = CORPORA[args.corpus][1] if known else corpora.load_prose
-    dataset = load(runtime.data if known else args.corpus, max_bytes=runtime.max_bytes)
+    dataset = load(runtime.data if known else args.corpus, max_bytes=runtime.max_bytes or 6 * train_tokens)  # a token is less than 6 bytes
     tokenizer = tokens.tokenizer_for(runtime.data, dataset["train"]["text"], vocab_size)
     return tokens.tokenize(dataset, tokenizer, runtime.workspace / "tokens"), tokenizer
 
@@ -105,12 +107,13 @@ def prepare(args):
     """(model, training stream, validation stream, training settings, runtime, tokenizer) of a command line."""
     notebook = CORPORA[args.corpus][0] if args.corpus in CORPORA else "text"
     runtime = setup(notebook, profile=args.profile, data=args.data, workspace=args.output, seed=args.seed, dtype=args.dtype)
-    config, settings, limit = settings_for(runtime.profile)
+    config, settings, limit = settings_for(runtime)
     config = override(config, args, block_size="block_size", dropout="dropout")
     settings = override(settings, args, batch_size="batch_size", micro_batch_size="micro_batch_size",
                         learning_rate="learning_rate", epochs="epochs")
-    streams, tokenizer = load_streams(args, runtime, config.vocab_size)
-    training, validation = streams["train"][: args.train_tokens or limit], streams["validation"]
+    limit = args.train_tokens or limit
+    streams, tokenizer = load_streams(args, runtime, config.vocab_size, limit)
+    training, validation = streams["train"][:limit], streams["validation"]
     print(f"{len(training):,} training tokens, {len(validation):,} validation tokens")
     seed_everything(runtime.seed)
     return GPT(config), training, validation, settings, runtime, tokenizer

@@ -1,5 +1,6 @@
 """One JSON-lines file a run: a header, metric rows, system rows, an end. Charts and published numbers come from it."""
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -14,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
+from safetensors import SafetensorError
 
-from .runtime import REPOSITORY, ReaderError
+from .runtime import REPOSITORY, ReaderError, shown
 
 REFERENCES = REPOSITORY / "data" / "reference"
 TRACKERS = ("none", "tensorboard", "wandb")
+PAUSE = 1.0  # seconds after which a failed write is tried once more
 
 
 def settings_hash(settings):
@@ -44,43 +47,67 @@ def describe_hardware(device):
     return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
 
 
+def write_whole(file, write, size, suffix=".tmp", again=True):
+    """Write a file of ``size`` bytes whole or not at all: ``write(temporary)``, flush to disk, rename; what fails is tried twice."""
+    temporary = file.with_suffix(suffix)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(file)
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if again:  # a hiccup of Drive shall not cost the minutes since the last checkpoint
+            time.sleep(PAUSE)
+            return write_whole(file, write, size, suffix, again=False)
+        raise ReaderError(f"{shown(file)} could not be written ({getattr(error, 'strerror', None) or error}); what was saved before is intact: "
+                          f"see that the folder can be written and has {size / 1e6:,.1f} MB free, then run this again") from None
+
+
 class Run:
     """A run's log, read from a file and appended to. ``header`` is a dict, ``rows`` the list of all rows after it."""
 
     def __init__(self, file):
-        self.file, self.header, self.rows, self.tracker, self.lock = Path(file), {}, [], None, threading.Lock()
-        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                if number == len(lines):  # the row that was being written when the machine went away
-                    break
-                raise ReaderError(f"line {number} of {self.file.name} is not JSON: delete that line or the file") from None
-            if row["kind"] == "header":
-                self.header = row
-            else:
-                self.rows.append(row)
+        self.file, self.header, self.rows, self.tracker, self.lock, self.torn = Path(file), {}, [], None, threading.Lock(), False
+        try:
+            for line in self.file.read_text(encoding="utf-8", errors="replace").splitlines():
+                self.rows.append(json.loads(line))
+        except (FileNotFoundError, json.JSONDecodeError):
+            pass  # half a row ends what can be read: `fit` finds the rest in its checkpoint
+        except OSError as error:
+            raise ReaderError(f"{shown(self.file, 2)} could not be read ({error.strerror}): run this again when the folder is there") from None
+        self.header = next((r for r in self.rows if r["kind"] == "header"), {})
+        self.rows = [r for r in self.rows if r["kind"] != "header"]
 
     def begin(self, header, *, step=0, tracker="none"):
         """Write the header, keep the rows up to ``step`` (all later ones will be computed again), open the tracker."""
         if tracker not in TRACKERS:
             raise ReaderError(f"unknown tracker {tracker!r}: choose one of {', '.join(TRACKERS)}")
-        self.header = self.header if step and self.header else {"kind": "header", **header}
+        self.header = {"kind": "header", **header} | (self.header if step else {})
         self.rows = [r for r in self.rows if r.get("step", 0) <= step and r["kind"] not in ("end", "result")] if step else []
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.file.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(r) + "\n" for r in [self.header, *self.rows]), encoding="utf-8")
-        temporary.replace(self.file)
+        self.write()
         self.tracker = open_tracker(tracker, self.file.parent, self.header)
+
+    def write(self):
+        """The whole log anew."""
+        text = "".join(json.dumps(r) + "\n" for r in [self.header, *self.rows])
+        write_whole(self.file, lambda temporary: temporary.write_text(text, encoding="utf-8"), len(text))
+        self.torn = False
 
     def log(self, kind="metric", **row):
         """Append a row; numbers that are not finite become null. Rows reach the disk at once."""
         row = {"kind": kind} | {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
         with self.lock:  # the system monitor writes from its own thread
             self.rows.append(row)
-            with open(self.file, "a", encoding="utf-8") as log:
-                log.write(json.dumps(row) + "\n")
+            if not self.torn:
+                self.torn = True  # if this fails, half a row may be on the disk: then the whole log is written anew
+                with contextlib.suppress(OSError), open(self.file, "a", encoding="utf-8") as log:
+                    log.write(json.dumps(row) + "\n")
+                    self.torn = False
+            if self.torn and kind != "system":  # a system row can wait: its thread has nobody to tell
+                self.write()
             if self.tracker:
                 self.tracker({k: v for k, v in row.items() if isinstance(v, (int, float))}, row.get("step"))
 
@@ -97,7 +124,7 @@ class Run:
 
     @property
     def complete(self):
-        return self.end.get("status") in ("complete", "early stop")
+        return bool(self.header) and self.end.get("status") in ("complete", "early stop")
 
 
 def open_tracker(name, folder, header):
@@ -146,23 +173,24 @@ class SystemMonitor:
         return row
 
     def watch(self):
-        while not self.stop.wait(self.interval):
+        try:
+            while not self.stop.wait(self.interval):
+                self.run.log("system", **self.sample())
             self.run.log("system", **self.sample())
+        except Exception as error:  # whatever a driver may raise; the thread has nobody to catch it
+            print(f"the system monitor stopped ({error}): the run goes on without its rows")
 
     def __enter__(self):
-        if not self.active:
-            return self
         psutil.cpu_percent()  # the first reading only starts the clock
         self.thread = threading.Thread(target=self.watch, daemon=True)
-        self.thread.start()
+        if self.active:
+            self.thread.start()
         return self
 
     def __exit__(self, *_):
-        if not self.active:
-            return
         self.stop.set()
-        self.thread.join()
-        self.run.log("system", **self.sample())
+        if self.active:
+            self.thread.join()
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,35 @@
 
 Every notebook and command begins with `setup`, the one place that asks these questions.
 Environment variables answer for "auto" (tests, classrooms): GPT_SERIES_PROFILE, GPT_SERIES_DATA,
-GPT_SERIES_WORKSPACE, GPT_SERIES_SEED, GPT_SERIES_STEPS.
+GPT_SERIES_WORKSPACE, GPT_SERIES_SEED, GPT_SERIES_STEPS, GPT_SERIES_DTYPE.
 """
 
 import contextlib
 import importlib.util
+import json
 import os
 import platform
 import random
+import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROFILES = ("cpu", "t4", "full")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 T4_MEMORY = int(14.5 * 2**30)  # what a free T4 leaves to a program, in bytes
 REHEARSAL_BYTES = 2_000_000  # a rehearsal reads at most this much text
-EXTRAS = {"peft": ("peft",), "bitsandbytes": ("bitsandbytes>=0.50,<0.51",)}  # what Colab lacks, by a notebook's need
+HOMES = {"Colab": Path("/content"), "Kaggle": Path("/kaggle/working")}
+EXTRAS = {"peft": ("peft>=0.20",), "bitsandbytes": ("bitsandbytes>=0.50,<0.51",),  # a notebook's needs beyond Colab's own
+          "trl": ("trl>=0.29.1,<1.0",), "optuna": ("optuna>=4",)}
+REPLACED = set()  # packages in use that pip replaced: until a restart, what runs is not what is installed
 
 
 class ReaderError(Exception):
@@ -60,12 +67,13 @@ class Runtime:
         return torch.autocast(self.device.type, self.dtype)
 
     def __str__(self):
-        found = sorted(p.name for p in self.workspace.iterdir() if (p / "log.jsonl").exists())
+        runs = sorted(self.workspace.glob("*-????????"), key=os.path.getmtime, reverse=True)  # those that began last come first
+        found = [*map(describe_run, runs[:3]), *[f"{len(runs) - 3} more"] * (len(runs) > 3)]
         return "\n".join([
             f"Python {platform.python_version()}, torch {torch.__version__}, {self.platform}, {hardware(self.device)}",
             f"dtype {str(self.dtype).removeprefix('torch.')}: {self.dtype_reason}",
             f"profile {self.profile}{f' (rehearsal: {self.steps} steps)' if self.steps else ''}, data {shown(self.data)}, seed {self.seed}",
-            f"workspace {shown(self.workspace, 2)}: {', '.join(found) if found else 'nothing in it yet'}"
+            f"workspace {shown(self.workspace, 2)}: {', '.join(found) or 'nothing in it yet'}"
             + ("; a disconnect loses it: tick USE_DRIVE to keep it" if self.platform == "Colab" and "drive" not in self.workspace.parts else ""),
         ])
 
@@ -94,6 +102,9 @@ def setup(notebook, *, profile="auto", data="auto", workspace=None, seed=None, d
     seed_everything(seed)
     if int(os.environ.get("RANK", 0)) == 0:
         print(runtime)
+        head = REPOSITORY / ".git" / "HEAD"  # what the setup cell fetched: a release's commit, else a branch
+        if where != "local" and head.exists():
+            print("helpers fetched:", head.read_text(encoding="utf-8").split()[-1].replace("refs/heads/", "no release tag there, so branch "))
     return runtime
 
 
@@ -116,6 +127,7 @@ def whole_number(variable, default):
 
 def choose_dtype(device, wish="auto"):
     """(dtype, the reason in one line) for the matrix products on ``device``."""
+    wish = os.environ.get("GPT_SERIES_DTYPE", "auto") if wish == "auto" else wish
     if wish != "auto":
         if wish not in DTYPES:
             raise ReaderError(f"unknown dtype {wish!r}: choose one of auto, {', '.join(DTYPES)}")
@@ -138,38 +150,58 @@ def choose_data(data, profile):
 
 
 def find_platform():
-    if importlib.util.find_spec("google") and importlib.util.find_spec("google.colab"):
-        return "Colab"
-    return "Kaggle" if "KAGGLE_KERNEL_RUN_TYPE" in os.environ else "local"
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:  # asked first: Kaggle's machines are built on Colab's and have google.colab too
+        return "Kaggle"
+    return "Colab" if importlib.util.find_spec("google") and importlib.util.find_spec("google.colab") else "local"
 
 
 def open_workspace(workspace, where, use_drive, notebook, steps):
     """The notebook's folder in the workspace, made and tried; a rehearsal gets a workspace of its own."""
     if use_drive and where == "Colab":
-        from google.colab import drive
-        drive.mount("/content/drive")
-        workspace = workspace or "/content/drive/MyDrive/gpt-in-colab"
-    default = {"Colab": "/content/workspace", "Kaggle": "/kaggle/working/workspace"}.get(where, REPOSITORY / "workspace")
-    root = Path(workspace or os.environ.get("GPT_SERIES_WORKSPACE") or default)
+        try:
+            from google.colab import drive
+            drive.mount(str(HOMES["Colab"] / "drive"))
+        except Exception as error:  # MessageError where the reader refuses, ValueError, and more: one sentence for all
+            raise ReaderError(f"Google Drive was not mounted ({str(error).partition(chr(10))[0]}): "
+                              "run this cell again and allow it, or untick USE_DRIVE") from None
+        workspace = workspace or HOMES["Colab"] / "drive/MyDrive/gpt-in-colab"
+    elif use_drive:
+        print("USE_DRIVE has no effect here: Google Drive is Colab's")
+    root = Path(workspace or os.environ.get("GPT_SERIES_WORKSPACE") or HOMES.get(where, REPOSITORY) / "workspace")
     folder = (root.with_name(root.name + "-rehearsal") if steps else root) / notebook
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
         probe.write_text("a file can be written here", encoding="utf-8")
         probe.unlink()
+        if shutil.disk_usage(folder).free < 100e6:  # a full Google Drive takes files, and loses them later
+            raise OSError(0, "less than 100 MB free")
     except OSError as error:
-        raise ReaderError(f"the workspace {shown(folder)} cannot be written ({error.strerror}): "
-                          "set GPT_SERIES_WORKSPACE to a folder of yours") from None
+        way_out = "make room there, or untick USE_DRIVE" if "drive" in folder.parts else "set GPT_SERIES_WORKSPACE to a folder of yours"
+        raise ReaderError(f"the workspace {shown(folder)} cannot be written ({error.strerror}): {way_out}") from None
     return folder
 
 
+def packages():
+    """{name: version} of what is installed, by the folders such as torchao-0.10.0.dist-info."""
+    return dict(p.stem.split("-", 1) for folder in reversed(sys.path) for p in Path(folder).glob("*-*.dist-info"))
+
+
 def install(extras):
-    """Install what a notebook needs and the runtime lacks. Colab's old torchao, which PEFT refuses, is removed first."""
-    missing = [p for name in extras.split() if not importlib.util.find_spec(name) for p in EXTRAS[name]]
-    if "peft" in extras and importlib.util.find_spec("torchao") and find_platform() == "Colab":
-        subprocess.run([sys.executable, "-m", "pip", "uninstall", "-q", "-y", "torchao"], check=True)
-    if missing:
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", *missing], check=True)
+    """On Colab and Kaggle, install what a notebook needs and they lack; their old torchao, which PEFT refuses, goes.
+
+    Raises ReaderError where pip fails, and where a package in use was replaced, until the session is restarted.
+    """
+    names, before = extras.split() if find_platform() != "local" else [], packages()
+    missing = [r for n in names for r in EXTRAS[n] if before.get(Requirement(r).name, "0") not in Requirement(r).specifier]
+    old = ["torchao"] if "peft" in names and before.get("torchao", "1") in Requirement("torchao<0.16").specifier else []
+    for order, wanted in (["install"], missing), (["uninstall", "-y"], old):
+        if wanted and subprocess.run([sys.executable, "-m", "pip", *order, "-q", *wanted], capture_output=True).returncode:
+            raise ReaderError(f"pip {order[0]} {' '.join(wanted)} failed: check the network, then run this cell again")
+    importlib.invalidate_caches()
+    REPLACED.update(dict(before.items() - packages().items()).keys() & sys.modules.keys())
+    if REPLACED:
+        raise ReaderError(f"{', '.join(sorted(REPLACED))} was replaced while in use: restart the session, then Run all")
 
 
 def seed_everything(seed):
@@ -183,9 +215,28 @@ def hardware(device):
     """What computes and how much memory it has, in words."""
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
-        return f"{torch.cuda.get_device_name(device)} ({total / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free)"
+        name, count = torch.cuda.get_device_name(device), torch.cuda.device_count()
+        return f"{f'{count} x {name}, this process uses one' if count > 1 else name} ({total / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free)"
     import psutil
     return f"{os.cpu_count()} CPU cores ({psutil.virtual_memory().total / 2**30:.1f} GiB RAM, {torch.get_num_threads()} threads)"
+
+
+def describe_run(folder):
+    """A run's name and how far it came, as far as that can be read; `Run` and `checkpoints` look closer before it goes on."""
+    saved, row = max((folder / "checkpoints").glob("step-*.safetensors"), default=None), {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
+            row |= json.loads(line)  # of values that come again the last one counts
+    if row.get("status") in ("complete", "early stop"):
+        return f"{folder.name} complete (loss {row.get('val_loss') or float('nan'):.3f})"
+    return f"{folder.name} {at_step(saved, row.get('steps')) if saved else 'begun'}"
+
+
+def at_step(checkpoint, steps):
+    """The step of a checkpoint file and when it was written, with the day when that is not today."""
+    saved = time.localtime(checkpoint.stat().st_mtime)
+    clock = time.strftime("%H:%M" if saved[:3] == time.localtime()[:3] else "%Y-%m-%d %H:%M", saved)
+    return f"at step {int(checkpoint.stem[5:].split()[0]):,}{f' of {steps:,}' if steps else ''}, saved {clock}"
 
 
 def shown(path, parts=1):

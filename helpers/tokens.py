@@ -4,6 +4,7 @@ All tokenizers are `transformers` fast tokenizers with one special token, ``<|en
 """
 
 import hashlib
+import io
 import json
 import os
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from .hub import asking_hub
+from .runs import write_whole
 from .runtime import ReaderError
 
 END = "<|endoftext|>"
@@ -21,7 +24,9 @@ GPT2_ENTRIES = 50_257
 
 def gpt2_tokenizer(source="hub"):
     """GPT-2's byte-level BPE, 50,257 entries: from the hub, or from ``gpt2_tokenizer/`` in a folder of local copies."""
-    return AutoTokenizer.from_pretrained(GPT2 if source == "hub" else Path(source) / "gpt2_tokenizer")
+    place = GPT2 if source == "hub" else Path(source) / "gpt2_tokenizer"
+    with asking_hub(place):
+        return AutoTokenizer.from_pretrained(place)
 
 
 def train_bpe(texts, vocab_size):
@@ -74,13 +79,14 @@ def tokenize(dataset, tokenizer, folder):
         texts = list(rows["text"])
         key = hashlib.sha256(json.dumps([texts, tokenizer.backend_tokenizer.to_str()]).encode()).hexdigest()[:12]
         file = Path(folder) / f"{split}-{key}.npy"
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = file.with_suffix(f".{os.getpid()}.tmp")  # several processes may come here at once
-            with open(temporary, "wb") as out:
-                np.save(out, pack(tokenizer(texts, verbose=False)["input_ids"], tokenizer.eos_token_id))
-            temporary.replace(file)
-        streams[split] = np.load(file, mmap_mode="r")
+        try:
+            streams[split] = np.load(file, mmap_mode="r")
+        except (OSError, ValueError, EOFError):  # not made yet, or cut short
+            content = io.BytesIO()
+            np.save(content, pack(tokenizer(texts, verbose=False)["input_ids"], tokenizer.eos_token_id))
+            write_whole(file, lambda temporary: temporary.write_bytes(content.getbuffer()), content.tell(),
+                        suffix=f".{os.getpid()}.tmp")  # several processes may come here at once
+            streams[split] = np.load(file, mmap_mode="r")
     return streams
 
 

@@ -18,9 +18,10 @@ from tqdm import tqdm
 
 from . import checkpoints
 from .budget import out_of_memory_advice
+from .checkpoints import WAIT, load_best
 from .evaluation import loss_sum
 from .runs import Run, SystemMonitor, make_header, settings_hash
-from .runtime import ReaderError, shown
+from .runtime import ReaderError, at_step, shown
 from .step import TrainConfig, batch_at, learning_rate_at, make_optimizer, train_step
 from .tokens import check_length, fingerprint
 
@@ -80,7 +81,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.dtype == torch.float16)
         self.steps = config.steps(len(train_tokens), self.block_size)
         self.last = min(self.steps, runtime.steps or self.steps)  # a rehearsal keeps the schedule and ends early
-        self.state = dict(step=0, best=None, best_step=0, stale=0, seconds=0.0, step_seconds=0.0)
+        self.state = dict(step=0, best=None, best_step=-1, stale=0, seconds=0.0, step_seconds=0.0)
         self.pending = []  # numbers of steps that are still on the device
 
     def check(self):
@@ -109,20 +110,23 @@ class Trainer:
             tensors, self.state = found
             checkpoints.restore(tensors, self.model, self.optimizer)
             self.scaler.load_state_dict(self.state.pop("scaler"))
+            self.run.rows = self.state.pop("rows", self.run.rows)  # the log as it was then, whatever became of the file
+        elif any(r.get("step") for r in self.run.rows) or any((self.folder / "checkpoints").glob("step-*.safetensors")):
+            raise ReaderError(f"{shown(self.folder, 2)} holds a run but no intact checkpoint with its best.safetensors: {WAIT}")
         if self.world > 1:
             dist.barrier()  # nobody writes before everybody has read
         if self.rank == 0:
             header = make_header(self.runtime, data=self.data, settings=settings_of(self.model, self.config, self.runtime))
-            self.run.begin(header, step=self.state["step"], tracker=self.tracker)
-            begin = f"resuming at step {self.state['step']:,} of" if self.state["step"] else "training for"
+            self.run.begin(header | {"steps": self.last}, step=self.state["step"], tracker=self.tracker)
+            resumed = at_step(self.folder / "checkpoints" / f"step-{self.state['step']:06}.safetensors", self.steps) if self.state["step"] else ""
             rehearsal = f", a rehearsal of {self.last}" if self.last < self.steps else ""
-            print(f"{begin} {self.steps:,} steps{rehearsal} in {shown(self.folder, 2)}")
+            print(f"resuming {resumed}{rehearsal}, in" if resumed else f"training for {self.steps:,} steps{rehearsal} in", shown(self.folder, 2))
 
     def save(self, name, with_optimizer=True):
         """Write a checkpoint, after the log of the steps that it covers."""
         self.flush()
         if self.rank == 0:
-            state = self.state | {"scaler": self.scaler.state_dict()}
+            state = self.state | {"scaler": self.scaler.state_dict(), "rows": list(self.run.rows)}
             checkpoints.save(self.folder / "checkpoints" / name, self.model, self.optimizer if with_optimizer else None, **state)
             checkpoints.keep_last(self.folder / "checkpoints")
 
@@ -222,15 +226,6 @@ class Trainer:
         if self.world > 1:
             dist.barrier()  # the best checkpoint is written
         load_best(self.model, self.folder)
-
-
-def load_best(model, folder):
-    """Give ``model`` the weights of a run's best evaluation."""
-    try:
-        tensors, _ = checkpoints.read(folder / "checkpoints" / "best.safetensors")
-    except ValueError as error:
-        raise ReaderError(f"{shown(folder)} has no intact best.safetensors ({error}): delete this folder to train anew") from None
-    checkpoints.restore(tensors, model)
 
 
 def fit(model, train_tokens, val_tokens, *, config, runtime, tracker="none", on_log=lambda run: None):

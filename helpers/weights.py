@@ -1,10 +1,16 @@
 """To and from the Hugging Face GPT-2 format: the same numbers under other names."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging
 
+from .hub import asking_hub
 from .model import GPT, GPTConfig
+from .runs import write_whole
 
 logging.disable_progress_bar()  # bars for reading and writing a file of some megabytes; downloads keep theirs
 
@@ -40,12 +46,17 @@ def from_transformers(theirs, **overrides):
 
 def from_pretrained(name_or_folder, **overrides):
     """See `GPT.from_pretrained`. Weights arrive as float32, whatever the checkpoint holds."""
-    return from_transformers(GPT2LMHeadModel.from_pretrained(name_or_folder, dtype=torch.float32), **overrides)
+    with asking_hub(name_or_folder):
+        theirs = GPT2LMHeadModel.from_pretrained(name_or_folder, dtype=torch.float32)
+    return from_transformers(theirs, **overrides)
 
 
 def save_pretrained(model, folder, tokenizer=None):
     """See `GPT.save_pretrained`. With a tokenizer, that is saved too and its end of text is noted in the configuration."""
     eos = tokenizer.eos_token_id if tokenizer is not None else None
-    to_transformers(model, eos).save_pretrained(folder)
-    if tokenizer is not None:
-        tokenizer.save_pretrained(folder)
+    with tempfile.TemporaryDirectory() as here:  # on this machine's own disk first, then to the folder, each file whole or not at all
+        to_transformers(model, eos).save_pretrained(here)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(here)
+        for file in Path(here).iterdir():
+            write_whole(Path(folder) / file.name, lambda temporary: shutil.copyfile(file, temporary), file.stat().st_size)

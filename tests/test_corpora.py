@@ -2,7 +2,6 @@
 
 import pytest
 
-from helpers import corpora
 from helpers.corpora import load_prose
 from helpers.runtime import ReaderError
 
@@ -75,23 +74,6 @@ def test_the_shipped_stories_load_without_a_network():
     train, validation = splits("offline")
     assert len(train) > len(validation) > 0
     assert not set(train) & set(validation)
-
-
-def test_the_hubs_sample_is_split_and_read_only_as_far_as_needed(monkeypatch):
-    import datasets
-    rows = datasets.Dataset.from_dict({"text": [f"page {n} " * 200 for n in range(500)]})
-    monkeypatch.setattr(datasets, "load_dataset", lambda name, split: rows if (name, split) == (corpora.OPENWEBTEXT, "train") else None)
-    train, validation = splits("hub")
-    assert (train, validation) == (rows[:490]["text"], rows[490:]["text"])  # the last 2 %
-    few, held_out = splits("hub", max_bytes=20_000)
-    assert sum(map(len, few)) == 20_000 and sum(map(len, held_out)) == 2_000
-
-
-def test_a_hub_sample_without_text_names_the_way_out(monkeypatch):
-    import datasets
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: datasets.Dataset.from_dict({"body": ["x"]}))
-    with pytest.raises(ReaderError, match=r"has the columns \['body'\] where 'text' was expected: set GPT_SERIES_DATA to 'offline' or to a folder$"):
-        load_prose("hub")
 
 
 @pytest.mark.parametrize("files, sentence", [

@@ -128,7 +128,7 @@ def test_shown_code_is_the_helpers_code(file):
 def test_setup_cell_and_badges_have_the_one_address(file):
     cells, setup = read(file).cells, code_cells(file)[0].source
     assert f"https://github.com/{address()}" in setup and f"--branch=v{version()}" in setup
-    assert f'setup("{file.name[:2]}"' in setup and len(setup.splitlines()) <= 13  # the title of the form and 12 lines
+    assert f'setup("{file.name[:2]}"' in setup and len(setup.splitlines()) <= 12
     place = f"{address()}/blob/v{version()}/notebooks/{file.name}"
     assert f"colab.research.google.com/github/{place}" in cells[0].source
     assert f"kaggle.com/kernels/welcome?src=https://github.com/{place}" in cells[0].source

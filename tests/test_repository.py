@@ -12,7 +12,7 @@ from tools.fork import address
 from tools.results import groups
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["runtime", "runs", "corpora", "tokens", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
+ORDER = ["runtime", "hub", "runs", "corpora", "tokens", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
          "training", "pretrain"]
 
 

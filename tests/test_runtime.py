@@ -1,5 +1,10 @@
 """`setup` answers where we are, takes the environment's word for "auto" alone, and gives each dtype its reason."""
 
+import itertools
+import json
+import os
+import time
+
 import pytest
 import torch
 
@@ -88,11 +93,33 @@ def test_trying_the_workspace_leaves_nothing_behind(on_cpu):
 
 
 def test_the_workspace_says_what_it_holds(on_cpu, capsys):
-    run = setup("01").workspace / "cpu-12345678"
-    run.mkdir()
-    (run / "log.jsonl").write_text("")
-    setup("01")
-    assert capsys.readouterr().out.splitlines()[-1] == "workspace path/to/space/01: cpu-12345678"
+    now = time.time()
+    noon = time.mktime((*time.localtime(now)[:3], 12, 0, 0, 0, 0, -1))
+    began = itertools.count(int(now))
+
+    def run(name, *rows, step=None, saved=noon):
+        folder = setup("01").workspace / name
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "log.jsonl").write_bytes(b"".join(r if isinstance(r, bytes) else json.dumps(r).encode() + b"\n" for r in rows))
+        if step is not None:
+            (folder / "checkpoints" / f"step-{step:06}.safetensors").touch()
+            os.utime(folder / "checkpoints" / f"step-{step:06}.safetensors", (saved, saved))
+        os.utime(folder, (next(began),) * 2)
+        capsys.readouterr()
+        setup("01")
+        return capsys.readouterr().out.splitlines()[-1].removeprefix("workspace path/to/space/01: ")
+
+    header, end = dict(kind="header", steps=4000), dict(kind="end", status="complete", val_loss=4.60999)
+    assert run("cpu-0000000a") == "cpu-0000000a begun"
+    assert run("cpu-0000000b", header, end, dict(kind="result"), step=4000) == "cpu-0000000b complete (loss 4.610), cpu-0000000a begun"
+    assert run("t4-0000000c", header, end | {"status": "stopped"}, step=1200).startswith("t4-0000000c at step 1,200 of 4,000, saved 12:00, cpu-0000000b ")
+    line = run("t4-0000000d", header | {"steps": None}, step=7, saved=noon - 86400)
+    day = time.strftime("%Y-%m-%d", time.localtime(noon - 86400))
+    assert line.startswith(f"t4-0000000d at step 7, saved {day} 1") and line.endswith("complete (loss 4.610), 1 more")
+    for name, content in (("e", b"\xff\xfe\x00"), ("f", b"[1]\n"), ("0", b'{"kind": "header", "steps": 40'), ("1", b"")):  # what cannot be read
+        assert run(f"t4-1000000{name}", content, step=9).startswith(f"t4-1000000{name} at step 9, saved 12:00, ")
+    (setup("01").workspace / "t4-1000000f" / "log.jsonl").unlink()
+    assert setup("01")
 
 
 @pytest.mark.parametrize("capability, dtype, reason", [

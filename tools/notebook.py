@@ -39,11 +39,15 @@ class Client(NotebookClient):
         return super().output(outs, msg, display_id, cell_index)
 
 
+def notebooks():
+    return sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+
+
 def find(number):
     """The notebook file of a number such as 01 or 1."""
-    files = sorted((REPOSITORY / "notebooks").glob(f"{int(number):02}_*.ipynb")) if number.isdigit() else []
+    files = [f for f in notebooks() if number.isdigit() and f.name.startswith(f"{int(number):02}_")]
     if not files:
-        names = ", ".join(f.name[:2] for f in sorted((REPOSITORY / "notebooks").glob("*.ipynb")))
+        names = ", ".join(f.name[:2] for f in notebooks())
         sys.exit(f"there is no notebook {number!r}: choose one of {names}")
     return files[0]
 
@@ -112,10 +116,15 @@ def summary(run, executed):
         print(f"{name + ':':18} {shown(file, 3)}")
 
 
+def workspace_of(file):
+    """A notebook's folder in the reader's workspace; in a rehearsal, beside it."""
+    workspace = Path(os.environ.setdefault("GPT_SERIES_WORKSPACE", str(REPOSITORY / "workspace")))  # the kernel will see it too
+    return (workspace.with_name(workspace.name + "-rehearsal") if os.environ.get("GPT_SERIES_STEPS") else workspace) / file.name[:2]
+
+
 def run(file):
     """Execute in the reader's workspace, or say that this was done already; then sum up."""
-    workspace = Path(os.environ.get("GPT_SERIES_WORKSPACE", REPOSITORY / "workspace"))
-    folder = (workspace.with_name(workspace.name + "-rehearsal") if os.environ.get("GPT_SERIES_STEPS") else workspace) / file.name[:2]
+    folder = workspace_of(file)
     executed, stamp = folder / file.name, folder / "executed.txt"
     settings = " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("GPT_SERIES_"))
     state = f"{sources_hash(file)} {settings}"
@@ -136,7 +145,7 @@ def main():
     parser.add_argument("numbers", nargs="*", help="notebooks, such as 01; none: all")
     parser.add_argument("--in-place", action="store_true", help="store the outputs in the notebooks")
     args = parser.parse_args()
-    files = [find(n) for n in args.numbers] or sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+    files = [find(n) for n in args.numbers] or notebooks()
     for file in files:
         print(f"{shown(file)}:", flush=True)
         try:

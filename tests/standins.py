@@ -1,0 +1,167 @@
+"""Tiny stand-ins for what the series takes from the hub, under the real names and with the real columns.
+
+All words are this project's own: the offline stories, and the dialogues below.
+"""
+
+import functools
+import io
+import json
+import random
+import tempfile
+from pathlib import Path
+
+import datasets
+import huggingface_hub
+import pyarrow
+import pyarrow.parquet
+import torch
+import transformers
+from huggingface_hub import constants, hf_api
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from helpers.corpora import OFFLINE, documents, read
+from helpers.tokens import END, train_bpe
+
+DIALOGUES = [  # (act, emotion, words) a turn; acts: 1 inform, 2 question, 3 directive, 4 commissive; emotions: 0 none ... 4 happiness
+    [(2, 0, "Is this seat taken ?"), (1, 0, "No , please sit down ."), (1, 4, "Thank you , my feet hurt !")],
+    [(3, 0, "Could you close the window ?"), (4, 0, "Of course , it is cold today .")],
+    [(2, 0, "When does the last bus leave ?"), (1, 0, "At ten past eleven , from the square ."), (1, 5, "Then I have missed it .")],
+    [(1, 0, "I baked a cake for the neighbours ."), (2, 4, "May I try a small piece ?"), (4, 0, "I will cut you one .")],
+]
+SPLITS = {"train": DIALOGUES * 3, "validation": DIALOGUES[:3], "test": DIALOGUES[1:]}
+
+
+@functools.cache
+def stories():
+    return documents(read(OFFLINE / "prose" / "train.txt"))
+
+
+def parquet(columns):
+    """A Parquet file's bytes."""
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), out)
+    return out.getvalue()
+
+
+def card(*configurations):
+    """A dataset's README.md: the files of each configuration, if it has several; a shared folder is the file's name up to its dash."""
+    lines = ["---", "license: mit"] + ["configs:"] * bool(configurations)
+    for name in configurations:
+        lines += [f"- config_name: {name}", "  data_files:"]
+        lines += [f"  - split: {split}\n    path: {name}/{split}-*" for split in SPLITS]
+    return "\n".join([*lines, "---", "A stand-in for tests."]).encode()
+
+
+def openwebtext():
+    """Every story twice and shuffled: 2.8 MB, a document a row."""
+    texts = stories() * 2
+    random.Random(0).shuffle(texts)
+    return {"README.md": card(), "data/train-00000-of-00001.parquet": parquet({"text": texts})}
+
+
+def dialogue_files(make, path="data/{}-00000-of-00001.parquet"):
+    """{path: bytes} of the three splits; ``make`` turns (number, dialogue) into rows."""
+    files = {}
+    for split, dialogues in SPLITS.items():
+        rows = [row for pair in enumerate(dialogues) for row in make(*pair)]
+        files[path.format(split)] = parquet({k: [r[k] for r in rows] for k in rows[0]})
+    return files
+
+
+def columns_of(dialogue):
+    acts, emotions, words = map(list, zip(*dialogue))
+    return acts, emotions, words
+
+
+def roskon(number, dialogue):
+    acts, emotions, words = columns_of(dialogue)
+    return [{"id": number, "acts": acts, "emotions": emotions, "utterances": words}]
+
+
+def better(number, dialogue):
+    return [{"dialog_id": number, "utterance": words, "turn_type": act, "emotion": emotion} for act, emotion, words in dialogue]
+
+
+def li2017(number, dialogue):
+    acts, emotions, words = columns_of(dialogue)
+    return [{"dialog": words, "act": acts, "emotion": emotions}]
+
+
+def script(name):
+    return {"README.md": card(), f"{name}.py": b"raise SystemExit('remote code ran')\n"}
+
+
+def wikitext():
+    """Two configurations in one repository; articles are told by their headings, as lines with a blank one after each."""
+    files = {"README.md": card("wikitext-103-raw-v1", "wikitext-2-raw-v1")}
+    for name, count in (("wikitext-103-raw-v1", 60), ("wikitext-2-raw-v1", 20)):
+        for position, split in enumerate(SPLITS):
+            lines = []
+            for number, story in enumerate(stories()[position * 60:position * 60 + count]):
+                lines += ["", f" = Story {number} = \n", ""]
+                lines += [line for part in story.split("\n\n") for line in (f" {part} \n", "")]
+            files[f"{name}/{split}-00000-of-00001.parquet"] = parquet({"text": lines})
+    return files
+
+
+def gpt2():
+    """GPT-2's tokenizer files with fewer entries, and a model of two narrow blocks with GPT-2's 1,024 positions."""
+    tokenizer = train_bpe(stories(), 50_257)  # far fewer: as many as the text gives
+    bpe = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    end = tokenizer.eos_token_id
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_positions=1024, n_layer=2, n_head=2, n_embd=16,
+                                       bos_token_id=end, eos_token_id=end))
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        files = {f.name: f.read_bytes() for f in Path(folder).iterdir()}
+    merges = "\n".join(["#version: 0.2", *(m if isinstance(m, str) else " ".join(m) for m in bpe["merges"]), ""])
+    return files | {"vocab.json": json.dumps(bpe["vocab"]).encode(), "merges.txt": merges.encode(),
+                    "tokenizer.json": tokenizer.backend_tokenizer.to_str().encode(),
+                    "tokenizer_config.json": json.dumps({"model_max_length": 1024, "tokenizer_class": "GPT2Tokenizer", "bos_token": END,
+                                                         "eos_token": END, "unk_token": END}).encode()}
+
+
+GPT2 = "openai-community/gpt2"
+LLAMA = "meta-llama/Meta-Llama-3-8B"
+STANDINS = {  # (kind, name, revision) -> {path: bytes}
+    ("models", GPT2, "main"): gpt2,
+    ("models", LLAMA, "main"): lambda: {"config.json": b"{}"},
+    ("datasets", "Elriggs/openwebtext-100k", "main"): openwebtext,
+    ("datasets", "Salesforce/wikitext", "main"): wikitext,
+    ("datasets", "roskoN/dailydialog", "main"): lambda: {"README.md": card()} | dialogue_files(roskon),
+    ("datasets", "benjaminbeilharz/better_daily_dialog", "main"): lambda: {"README.md": card()} | dialogue_files(better),
+    ("datasets", "li2017dailydialog/daily_dialog", "main"): lambda: script("daily_dialog"),
+    ("datasets", "li2017dailydialog/daily_dialog", "refs/convert/parquet"):
+        lambda: dialogue_files(li2017, "default/{}/0000.parquet"),
+    ("datasets", "daily_dialog", "main"): lambda: script("daily_dialog"),
+}
+
+
+@functools.cache
+def build():
+    """{(kind, name, revision): {path: bytes}}, made once a process."""
+    return {place: make() for place, make in STANDINS.items()}
+
+
+def fill(hub):
+    """Put all stand-ins on a `Hub`."""
+    for (kind, name, revision), files in build().items():
+        hub.add(kind, name, dict(files), revision)
+    hub.renamed["gpt2"] = GPT2
+    hub.fail(LLAMA, "gated")
+
+
+def point_clients(monkeypatch, address, cache):
+    """Let the client libraries of this process ask ``address`` and keep what they get in ``cache``, as HF_ENDPOINT and HF_HOME do at a start."""
+    for module, values in ((constants, {"ENDPOINT": address, "HUGGINGFACE_CO_URL_TEMPLATE": address + "/{repo_id}/resolve/{revision}/{filename}",
+                                        "HF_HUB_CACHE": str(cache / "hub"), "HF_TOKEN_PATH": str(cache / "token"), "HF_HUB_OFFLINE": False}),
+                           (datasets.config, {"HF_ENDPOINT": address, "HF_DATASETS_CACHE": cache / "datasets", "HF_HUB_OFFLINE": False,
+                                              "USE_PARQUET_EXPORT": False, "HF_UPDATE_DOWNLOAD_COUNTS": False}),  # other hosts
+                           (hf_api.api, {"endpoint": address}),
+                           (transformers.utils.hub, {"_hf_api": None})):  # newer ones keep a client of their own, made at its first use
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value, raising=name != "_hf_api")
+    for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(variable, raising=False)
+    huggingface_hub.HfFileSystem.clear_instance_cache()  # it remembers listings
