@@ -46,6 +46,7 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv-colab
 	$(BIN)/python -m tools.colab --write .venv-colab $(if $(TORCH),--torch $(TORCH))
 	.venv-colab/bin/python -m pip install -q -c .venv-colab/constraints.txt -r .venv-colab/requirements.txt
+	.venv-colab/bin/python -m pip install -q --no-deps -e .
 	@touch $@
 
 colab-list: $(READY)  ## fetch anew what Colab has installed, and say what our requirements would replace there

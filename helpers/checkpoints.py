@@ -78,12 +78,13 @@ def restore(tensors, model, optimizer=None):
 
 
 def load_best(model, folder):
-    """Give ``model`` the weights of a run's best evaluation."""
+    """Give ``model`` the weights of a run's best evaluation, ready to be used: in eval mode."""
     try:
         tensors, _ = read(folder / "checkpoints" / "best.safetensors")
     except ValueError as error:
         raise ReaderError(f"{shown(folder)} has no intact best.safetensors ({error}): {WAIT}") from None
     restore(tensors, model)
+    model.eval()
 
 
 def latest(folder):

@@ -45,7 +45,7 @@ def settings_for(runtime):
     """(model settings, training settings, number of training tokens) of the runtime's profile."""
     chosen = {name: values[PROFILES.index(runtime.profile)] for name, values in SETTINGS.items()}
     if runtime.steps and runtime.device.type == "cpu":
-        chosen |= dict(batch_size=2, eval_blocks=2)  # a rehearsal shows that all cells run; a GPU's batch takes a CPU minutes
+        chosen |= dict(batch_size=1, eval_blocks=2)  # a rehearsal shows that all cells run; a GPU's batch takes a CPU minutes
     fields = {f.name for f in dataclasses.fields(GPTConfig)}
     model = GPTConfig(**{k: v for k, v in chosen.items() if k in fields})
     train = TrainConfig(**{k: v for k, v in chosen.items() if k not in fields | {"train_tokens"}})

@@ -46,6 +46,7 @@ def test_the_weights_of_the_best_evaluation_come_back(tmp_path, monkeypatch):
     assert (run.end["best_step"], run.end["val_loss"], run.end["first_val_loss"]) == (4, 3.0, 5.0)
     torch.testing.assert_close(model.state_dict(), weights[1], atol=0, rtol=0)
     assert not torch.equal(model.wte.weight, weights[2]["wte.weight"])
+    assert not model.training, "what follows the training must see no dropout"
 
 
 def test_patience_counts_evaluations_without_a_new_best(tmp_path, monkeypatch):

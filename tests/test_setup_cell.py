@@ -226,7 +226,7 @@ def test_real_pip_in_a_real_environment(tmp_path, release):
     site = Path(sysconfig.get_path("purelib", vars={"base": str(venv), "platbase": str(venv)}))
     (site / "others.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")  # torch, numpy and pip, without what their .pth files add
     offered.mkdir()
-    for name, old in dict(torchao="0.10.0", bitsandbytes="0.44.0").items():
+    for name, old in dict(torchao="0.10.0", bitsandbytes="0.44.0", peft="0.19.0").items():
         subprocess.run([sys.executable, "-m", "zipfile", "-e", wheel(tmp_path, name, old), site], check=True)
     for name, new in dict(peft="0.21.2", bitsandbytes="0.50.2").items():
         wheel(offered, name, new)
