@@ -26,7 +26,7 @@ CELL = setup_cell(FILES[0])
 TICKED = CELL.replace("USE_DRIVE = False", "USE_DRIVE = True")
 WITH_EXTRAS = CELL.replace("use_drive=USE_DRIVE)", 'use_drive=USE_DRIVE, extras="peft bitsandbytes")')
 CLONE = f"git clone -q --depth=1 https://github.com/{address()} gpt-in-colab"
-UNREACHABLE = "helpers were not fetched: switch the internet on, delete any folder gpt-in-colab, run this cell again"
+UNREACHABLE = "helpers not fetched: switch the internet on, delete any folder gpt-in-colab, run this again"
 WHENCE = "import helpers.runtime; print(helpers.runtime.__file__)"
 T4 = """
 import torch
