@@ -1,24 +1,43 @@
 #!/usr/bin/env bash
 # What to run when a large GPU is at hand for half an hour: correctness on CUDA, then the reference runs of notebook 01 on real text.
-# Usage: benchmarks/gpu_session.sh path/to/data [seeds]     (the folder holds prose/*.txt and gpt2_tokenizer/)
-# One call per part fits a limit of ten minutes: PART=checks, PART=t4 or PART=full in the environment; all three without it.
+#   benchmarks/gpu_session.sh path/to/data [seeds]     the folder holds prose/*.txt and gpt2_tokenizer/
+# PART=checks, PART=t4 or PART=full in the environment keeps a call below ten minutes; all three without it. $OUT: where logs go.
+# PART=prepare, here and with a network, packs the text and the wheels that a machine without one may lack: carry .gpu with the repository.
 set -eu
 cd "$(dirname "$0")/.."
 data=${1:?name the folder of local copies, path/to/data}; shift
 seeds=${*:-1 2 3}
 part=${PART:-all}
-export PYTHONPATH=. TQDM_MININTERVAL=10
+out=${OUT:-workspace}
+site=$(mktemp -d)
+if [ "$part" = prepare ]; then
+  rm -rf .gpu && mkdir -p .gpu/wheels
+  tar czf .gpu/data.tgz -C "$data" prose gpt2_tokenizer
+  python3 -m pip download -q --no-deps --only-binary=:all: --python-version "${PYTHON_VERSION:-3.12}" --implementation cp -d .gpu/wheels \
+    --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+    --platform manylinux_2_26_x86_64 --platform manylinux_2_34_x86_64 -c constraints.txt \
+    datasets dill multiprocess nbformat nbclient nbconvert ipykernel ipython jupyter_client jupyter_core traitlets comm debugpy \
+    matplotlib-inline jedi parso decorator prompt_toolkit wcwidth stack-data executing asttokens pure_eval pexpect ptyprocess tornado pyzmq \
+    nest-asyncio2 fastjsonschema jsonschema jsonschema-specifications referencing rpds-py mistune bleach webencodings tinycss2 \
+    beautifulsoup4 soupsieve defusedxml jupyterlab_pygments pandocfilters ipython_pygments_lexers platformdirs
+  du -sh .gpu/*
+  exit
+fi
+if [ -d .gpu ]; then
+  python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$site" .gpu/wheels/*.whl
+  mkdir -p "$data" && tar xzf .gpu/data.tgz -C "$data"
+fi
+export PYTHONPATH=.:$site TQDM_MININTERVAL=10 PYTHONUNBUFFERED=1
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv || true
-python -c "import torch, transformers; print(torch.__version__, transformers.__version__, torch.version.cuda)"
 if [ "$part" = all ] || [ "$part" = checks ]; then
-  python -m pytest -q tests/test_model.py tests/test_generation.py tests/test_budget.py
-  python benchmarks/generation.py --output data/reference/benchmarks/generation-gpu.json
-  # a T4's dtype and its 14.5 GiB (profile t4 caps the memory of a larger card)
-  GPT_SERIES_STEPS=50 python -m helpers.pretrain --profile t4 --data "$data" --dtype float16 --output /tmp/gpu-session
+  python3 -m pytest -q -p no:cacheprovider tests/test_model.py tests/test_generation.py tests/test_budget.py tests/test_step.py
+  GPT_SERIES_DATA="$data" GPT_SERIES_WORKSPACE="$out/workspace" python3 -m tools.check_gpu  # float16, 14.5 GiB, each notebook's card
+  python3 benchmarks/generation.py --output "$out/generation-gpu.json"
 fi
 if [ "$part" = all ] || [ "$part" = t4 ]; then
-  python -m tools.references --profile t4 --name 4M_32batch --seeds $seeds --data "$data" --dtype float16
+  python3 -m tools.references --profile t4 --name 4M_32batch --seeds $seeds --data "$data" --dtype float16
 fi
 if [ "$part" = all ] || [ "$part" = full ]; then
-  python -m tools.references --profile full --name 10M_128batch --seeds $seeds --data "$data"
+  python3 -m tools.references --profile full --name 10M_128batch --seeds $seeds --data "$data"
 fi
+mkdir -p "$out" && cp -r data/reference "$out/"

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 GIT = shutil.which("git")
 NOWHERE = "http://127.0.0.1:9/"  # no network: nothing listens there

@@ -65,6 +65,11 @@ def test_outputs_are_of_one_run_from_top_to_bottom(file):
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS)
+def test_outputs_have_no_warning(file):
+    assert [o.text for c in code_cells(file) for o in c.outputs if o.get("name") == "stderr" and "Warning" in o.text] == []
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
 def test_outputs_name_no_path_of_a_machine(file):
     found = [m[0] for c in code_cells(file) for m in re.finditer(r"/(?:home|root|tmp|work|Users|content|usr)/\S*", text_of(c))]
     assert found == []

@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+from conftest import make_runtime
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from helpers import pretrain
@@ -75,6 +78,22 @@ def test_options_become_settings(command):
     assert (train["learning_rate"], train["epochs"], train["batch_size"], header["seed"]) == (0.005, 3.0, 4, 5)
     assert (model["dropout"], model["block_size"]) == (0.25, 16)
     assert list((workspace / name / "tensorboard").iterdir())
+
+
+def test_no_more_text_is_read_than_the_tokens_take(command):
+    workspace = command("--train-tokens", "2000")
+    (stream,) = (np.load(f) for f in (workspace / "tokens").glob("train-*.npy"))
+    text = some_text()
+    assert 2000 < len(stream) < 6 * 2000 < len(text)  # 6 bytes a token at most
+
+
+def test_a_rehearsal_without_a_gpu_takes_one_sequence_a_step(tmp_path):
+    def batch(**answers):
+        config, train, _ = pretrain.settings_for(make_runtime(tmp_path, profile="t4", **answers))
+        assert (config.vocab_size, config.n_embd) == (50_304, 256)
+        return train.batch_size
+
+    assert (batch(), batch(steps=3), batch(steps=3, device=torch.device("cuda"))) == (32, 1, 32)
 
 
 def test_again_is_complete(command, capsys):

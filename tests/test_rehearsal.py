@@ -36,6 +36,7 @@ def test_profile_t4_is_rehearsed_on_a_cpu(file, hub, tmp_path):
     cells = [c for c in nbformat.read(folder / file.name, as_version=4).cells if c.cell_type == "code"]
     assert [c.execution_count for c in cells] == list(range(1, len(cells) + 1))
     assert [c.source for c in cells if re.search(r"^print\(|_chart\(", c.source, re.MULTILINE) and not c.outputs] == []
+    assert [o.text for c in cells for o in c.outputs if o.get("name") == "stderr" and "Warning" in o.text] == []
     setup = next(o.text for o in cells[0].outputs if "profile" in o.get("text", ""))
     assert "profile t4 (rehearsal: 3 steps), data hub" in setup
 

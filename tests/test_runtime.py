@@ -137,6 +137,12 @@ def test_a_wish_for_a_dtype_is_granted(monkeypatch):
     assert choose_dtype(torch.device("cpu"), "bfloat16") == (torch.bfloat16, "asked for")
 
 
+def test_the_environment_may_wish_for_a_dtype(monkeypatch):
+    monkeypatch.setenv("GPT_SERIES_DTYPE", "float16")
+    assert choose_dtype(torch.device("cpu")) == (torch.float16, "asked for")
+    assert choose_dtype(torch.device("cpu"), "float32") == (torch.float32, "asked for")
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_autocast_computes_in_the_dtype(on_cpu, dtype):
     with setup("01", dtype=str(dtype).removeprefix("torch.")).autocast():

@@ -25,7 +25,6 @@ from helpers.plots import loss_chart, verdict
 from helpers.runs import REFERENCES, Run, describe_hardware, reference
 from helpers.runtime import REPOSITORY, shown
 
-
 DURATIONS = REFERENCES / "notebooks.json"  # how long each notebook took, in profile cpu
 
 
