@@ -60,6 +60,15 @@ def test_a_broken_part_is_a_finding_and_the_rest_goes_on(half, monkeypatch, name
     assert len(rows) == 6 and next(r for r in rows if r.get("name") == name)["passed"] is False
 
 
+def test_a_check_that_raises_is_a_finding(half, monkeypatch, capsys):
+    def fails(*_, **__):
+        raise RuntimeError("CUDA error: no kernel image\nand more")
+
+    monkeypatch.setattr(check_gpu, "fit", fails)
+    assert check_gpu.check_gpu(half) is False
+    assert capsys.readouterr().out.count("RuntimeError: CUDA error: no kernel image\n") == 2  # half, resume
+
+
 def test_the_cap_is_checked_on_a_card(half, monkeypatch):
     card = make_runtime(half.workspace, device=torch.device("cuda"), profile="t4")
 
