@@ -1,13 +1,19 @@
 """`make check-gpu` without a GPU: the same checks run here, a failing one is a finding, and one file holds it all."""
 
 import json
+import subprocess
+import sys
 
+import nbformat
 import pytest
 import torch
 from conftest import make_runtime
 
 from helpers.runs import Run
+from helpers.runtime import REPOSITORY
 from tools import check_gpu
+
+NOTEBOOKS = [pytest.param(f, id=f.stem) for f in sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]
 
 
 @pytest.fixture
@@ -40,6 +46,22 @@ def test_all_checks_pass_here_and_one_file_holds_them(half, tmp_path, capsys):
     assert "notebook 01: estimated / measured: memory_bytes 0.75, tokens_per_second 2.00, minutes 0.50" in out
     assert out.endswith("send back this file: path/to/space/check-gpu.jsonl\n")
     assert str(tmp_path) not in out + json.dumps(rows)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_the_last_cell_of_a_notebook_offers_the_checks(file, half, tmp_path, capsys):
+    cell = [c for c in nbformat.read(file, as_version=4).cells if c.cell_type == "code"][-1].source
+    assert cell.startswith("# @title Optional: check this GPU") and "CHECK_GPU = False" in cell
+    exec(cell, {"runtime": half, "run": make_run(tmp_path)})
+    assert capsys.readouterr().out == ""
+    exec(cell.replace("CHECK_GPU = False", "CHECK_GPU = True"), {"runtime": half, "run": make_run(tmp_path)})
+    assert "estimated / measured" in capsys.readouterr().out and (half.workspace.parent / "check-gpu.jsonl").exists()
+
+
+def test_the_tools_are_found_from_the_notebooks_folder():
+    found = subprocess.run([sys.executable, "-c", "import tools.check_gpu as t; print(t.__file__)"], cwd=REPOSITORY / "notebooks",
+                           capture_output=True, text=True)
+    assert found.stdout.strip() == check_gpu.__file__, found.stderr
 
 
 def test_half_precision_is_really_used(half):
