@@ -156,9 +156,12 @@ class SystemMonitor:
         self.run, self.interval, self.stop, self.started = run, interval, threading.Event(), time.monotonic()
         self.process, self.gpu = psutil.Process(), None
         if device is not None and device.type == "cuda":
-            import pynvml
-            pynvml.nvmlInit()
-            self.nvml, self.gpu = pynvml, pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+            try:
+                import pynvml
+                pynvml.nvmlInit()
+                self.nvml, self.gpu = pynvml, pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+            except Exception as error:  # no package, or a driver that does not answer: that costs the GPU's rows, not the run
+                print(f"no readings of the GPU ({error})")
 
     def sample(self):
         """One row of readings: percent, bytes, and bytes since boot for disk and network."""

@@ -1,6 +1,8 @@
 """A run's log survives interruption, compares like with like only, and its system rows have the columns the charts read."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -174,6 +176,34 @@ def test_system_monitor_logs_while_a_run_is_under_way(run):
     count = len(run.rows)
     run.log(step=1)
     assert len(run.rows) == count + 1  # the watching thread has ended
+
+
+def fake_nvml(**changes):
+    """The part of NVML that the monitor asks, for a machine whose second card is 40 % busy."""
+    answers = dict(nvmlInit=lambda: None, nvmlDeviceGetHandleByIndex=lambda index: f"card {index}",
+                   nvmlDeviceGetUtilizationRates=lambda card: SimpleNamespace(gpu={"card 1": 40}[card]),
+                   nvmlDeviceGetMemoryInfo=lambda card: SimpleNamespace(used={"card 1": 2**30}[card]))
+    return SimpleNamespace(**answers | changes)
+
+
+def test_system_monitor_reads_the_gpu_that_trains(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
+    with SystemMonitor(run, interval=60, device=torch.device("cuda", 1)):
+        pass
+    assert [(r["gpu_percent"], r["gpu_memory_bytes"]) for r in run.rows] == [(40, 2**30)]
+
+
+def driver_not_loaded():
+    raise RuntimeError("Driver Not Loaded")
+
+
+@pytest.mark.parametrize("module, words", [(None, "import of pynvml halted"), (fake_nvml(nvmlInit=driver_not_loaded), "Driver Not Loaded")])
+def test_a_gpu_without_readings_does_not_stop_the_run(run, monkeypatch, capsys, module, words):
+    monkeypatch.setitem(sys.modules, "pynvml", module)
+    with SystemMonitor(run, interval=60, device=torch.device("cuda")):
+        pass
+    assert len(run.rows) == 1 and "gpu_percent" not in run.rows[0]
+    assert capsys.readouterr().out.startswith(f"no readings of the GPU ({words}")
 
 
 def test_of_several_processes_one_watches(run):
