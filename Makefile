@@ -8,7 +8,7 @@ ATTEMPTS := $(CURDIR)/.network-attempts
 GUARDED := OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR)/tests/guard NETWORK_ATTEMPTS=$(ATTEMPTS)
 NO_ATTEMPTS := ! test -s $(ATTEMPTS) || { echo "these asked for the network:"; sort -u $(ATTEMPTS); rm $(ATTEMPTS); exit 1; }
 
-.PHONY: help run test test-colab check-gpu setup lab notebook notebooks references figures bench fork colab-list
+.PHONY: help run test test-colab check-gpu setup lab notebook notebooks references base figures bench fork colab-list
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -63,6 +63,9 @@ notebooks: $(READY)  ## execute all notebooks on the CPU and store their outputs
 
 references: $(READY)  ## record the three runs of profile cpu that make the reference band
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --profile cpu --seeds 1 2 3
+
+base: $(READY)  ## train anew the tiny base model that later notebooks fine-tune
+	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.base
 
 figures: $(READY)  ## draw images/ from data/reference
 	$(BIN)/python -m tools.figures
