@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What to run when a large GPU is at hand for half an hour: correctness on CUDA, then the reference runs of notebook 01 on real text.
-#   benchmarks/gpu_session.sh path/to/data [seeds]     the folder holds prose/*.txt and gpt2_tokenizer/
-# PART=checks, PART=t4 or PART=full in the environment keeps a call below ten minutes; all three without it. $OUT: where logs go.
+# What to run when a large GPU is at hand for half an hour: correctness on CUDA, then the reference runs of notebooks 01 and 02 on real text.
+#   benchmarks/gpu_session.sh path/to/data [seeds]     the folder holds prose/*.txt, dailydialog/ and gpt2_tokenizer/
+# PART=checks, t4, full or dialogues in the environment keeps a call below ten minutes; all of them without it. $OUT: where logs go.
 # PART=prepare, here and with a network, packs the text and the wheels that a machine without one may lack: carry .gpu with the repository.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ out=${OUT:-workspace}
 site=$(mktemp -d)
 if [ "$part" = prepare ]; then
   rm -rf .gpu && mkdir -p .gpu/wheels
-  tar czf .gpu/data.tgz -C "$data" prose gpt2_tokenizer
+  tar czf .gpu/data.tgz -C "$data" prose dailydialog gpt2_tokenizer
   python3 -m pip download -q --no-deps --only-binary=:all: --python-version "${PYTHON_VERSION:-3.12}" --implementation cp -d .gpu/wheels \
     --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
     --platform manylinux_2_26_x86_64 --platform manylinux_2_34_x86_64 -c constraints.txt \
@@ -20,6 +20,9 @@ if [ "$part" = prepare ]; then
     matplotlib-inline jedi parso decorator prompt_toolkit wcwidth stack-data executing asttokens pure_eval pexpect ptyprocess tornado pyzmq \
     nest-asyncio2 fastjsonschema jsonschema jsonschema-specifications referencing rpds-py mistune bleach webencodings tinycss2 \
     beautifulsoup4 soupsieve defusedxml jupyterlab_pygments pandocfilters ipython_pygments_lexers platformdirs
+  python3 -m pip install -q --no-deps --only-binary=:all: --python-version "${PYTHON_VERSION:-3.12}" --implementation cp --target .gpu/site \
+    --platform manylinux_2_24_x86_64 --platform manylinux2014_x86_64 -c constraints.txt bitsandbytes
+  find .gpu/site -name "*.so" ! -name "*_cpu.so" ! -name "*_cuda13*.so" -delete  # 125 MB for all cards there are; a session has one
   du -sh .gpu/*
   exit
 fi
@@ -27,7 +30,7 @@ if [ -d .gpu ]; then
   python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$site" .gpu/wheels/*.whl
   mkdir -p "$data" && tar xzf .gpu/data.tgz -C "$data"
 fi
-export PYTHONPATH=.:$site TQDM_MININTERVAL=10 PYTHONUNBUFFERED=1
+export PYTHONPATH=.:$site:$PWD/.gpu/site TQDM_MININTERVAL=10 PYTHONUNBUFFERED=1
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv || true
 if [ "$part" = all ] || [ "$part" = checks ]; then
   python3 -m pytest -q -p no:cacheprovider tests/test_model.py tests/test_generation.py tests/test_budget.py tests/test_step.py
@@ -39,5 +42,8 @@ if [ "$part" = all ] || [ "$part" = t4 ]; then
 fi
 if [ "$part" = all ] || [ "$part" = full ]; then
   python3 -m tools.references --profile full --name 10M_128batch --seeds $seeds --data "$data"
+fi
+if [ "$part" = all ] || [ "$part" = dialogues ]; then  # GPT-2's shape from random weights, float16 and 14.5 GiB, unless path/to/data/gpt2/ holds the real ones
+  GPT_SERIES_DATA="$data" GPT_SERIES_DTYPE=float16 python3 -m tools.references --notebook 02 --profile t4 --seeds $seeds
 fi
 mkdir -p "$out" && cp -r data/reference "$out/"

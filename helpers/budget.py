@@ -189,3 +189,21 @@ def budget(model, train, runtime, n_train_tokens):
         utilisation=mfu(speed, config, name, runtime.dtype),
         evaluation_share=train.eval_blocks / 3 / (train.eval_every * train.batch_size),  # a forward pass is a third of a step
         minutes_allowed={"cpu": 3, "t4": 50}.get(runtime.profile))
+
+
+def states_bytes(prepared, config):
+    """Bytes of the weights, gradients and optimizer of a model that `finetuning.prepare` made ready."""
+    free = [p for p in prepared.parameters() if p.requires_grad]
+    trainable, tables = sum(p.numel() for p in free), {id(m.weight) for m in prepared.modules() if isinstance(m, torch.nn.Embedding)}
+    small = sum(p.numel() for p in free if config.way == "8bit" and p.numel() >= 4096 and id(p) not in tables)  # bitsandbytes' rule
+    return {"weights": 4 * prepared.num_parameters(), "gradients": 4 * trainable,
+            "optimizer": 8 * (trainable - small) + 2 * small + small // 32}  # 8 bits, and a scale for every 256 of them
+
+
+def kept_bytes(model, batch, runtime):
+    """Bytes that a forward pass keeps for the backward pass, parameters left out; the loss waits to be freed."""
+    own, kept = {p.untyped_storage().data_ptr() for p in model.parameters()}, {}
+    note = lambda t: (kept.update({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes()}), t)[1]  # what is kept twice is stored once
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t), runtime.autocast():
+        loss = model(**batch).loss
+    return sum(size for pointer, size in kept.items() if pointer not in own), loss

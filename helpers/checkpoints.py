@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import zlib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from .runs import write_whole
-from .runtime import ReaderError, shown
+from .runtime import ReaderError, shown, step_of
 
 WAIT = ("files on Drive appear late, so wait a minute and run this again; if it never comes, copy a step-*.safetensors there "
         "to best.safetensors to go on without the best weights, or delete this folder to train anew")
@@ -108,3 +109,27 @@ def keep_last(folder, count=2):
     for file in [*sorted(Path(folder).glob("step-*.safetensors"))[:-count], *Path(folder).glob("*.tmp")]:
         with contextlib.suppress(OSError):  # what cannot be removed now is removed after the next one
             file.unlink()
+
+
+def seal(folder, rows):
+    """Put the log's rows and a checksum of each file into a checkpoint folder of the Trainer: what lacks them was never finished."""
+    (folder / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    sums = json.dumps({f.name: zlib.crc32(f.read_bytes()) for f in sorted(folder.iterdir()) if f.is_file() and not f.name.startswith("sums.")})
+    write_whole(folder / "sums.json", lambda temporary: temporary.write_text(sums, encoding="utf-8"), len(sums))
+
+
+def damage(folder):
+    """What is wrong with a sealed checkpoint folder, or None."""
+    try:
+        sums = json.loads((folder / "sums.json").read_text(encoding="utf-8"))
+        return next((f"the checksum of {name} does not fit" for name, crc in sums.items() if zlib.crc32((folder / name).read_bytes()) != crc), None)
+    except (OSError, ValueError) as error:
+        return f"{Path(getattr(error, 'filename', None) or 'sums.json').name} is missing or damaged"
+
+
+def newest_checkpoint(folder, last=math.inf):
+    """The newest intact checkpoint folder before step ``last``, or None; damaged ones are named."""
+    for found in sorted((f for f in folder.glob("checkpoint-*") if step_of(f) < last), key=step_of, reverse=True):
+        if not (fault := damage(found)):
+            return found
+        print(f"{found.name} cannot be used ({fault}): using the one before it")

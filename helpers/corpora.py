@@ -3,7 +3,9 @@
 A loader never switches to other data by itself: a missing source is an error that names the choices.
 """
 
+import itertools
 import random
+import re
 from pathlib import Path
 
 from .hub import load_rows
@@ -11,6 +13,14 @@ from .runtime import REPOSITORY, ReaderError, shown
 
 OFFLINE = REPOSITORY / "data" / "offline"
 OPENWEBTEXT = "Elriggs/openwebtext-100k"
+SPLITS = ["train", "validation", "test"]
+DAILYDIALOG = [  # script-free copies: name, revision, the columns that hold the words (one row a dialogue, or one row a turn)
+    ("roskoN/dailydialog", {}, ["utterances"]),
+    ("pixelsandpointers/better_daily_dialog", {}, ["dialog_id", "utterance"]),
+    ("benjaminbeilharz/better_daily_dialog", {}, ["dialog_id", "utterance"]),
+    ("li2017dailydialog/daily_dialog", {"revision": "refs/convert/parquet"}, ["dialog"]),
+    ("roskoN/dailydialog", {"revision": "refs/convert/parquet"}, ["utterances"]),
+]
 
 
 def load_prose(source, *, max_bytes=None):
@@ -90,3 +100,80 @@ def cut(texts, max_bytes):
         kept.append(piece.decode(errors="ignore"))
         max_bytes -= len(piece)
     return kept
+
+
+def load_dialogues(source, *, max_bytes=None):
+    """Dialogues of two people who speak in turn: `DatasetDict` with "train", "validation" and "test", column "turns" (a list of str).
+
+    source: "offline" (written for this series), "hub" (DailyDialog; its known copies are tried in order), or a folder that holds
+    ``dailydialog/dialogues_<split>.txt`` or ``dialogues_<split>.txt``: a dialogue a line, each turn closed by ``__eou__``. Where there is
+    no test file, the second half of validation takes its place. max_bytes: read at most this much, and a tenth of it for the others.
+    Dialogues with an empty turn or a single one are left out and counted. Raises ReaderError for a missing split and text that is not UTF-8.
+    """
+    if source == "hub":
+        splits = dialogues_from_hub()
+    else:
+        splits = dialogues_from_files(OFFLINE / "dialogues" if source == "offline" else Path(source))
+    from datasets import Dataset, DatasetDict
+    left_out, found = {"an empty turn": 0, "a single turn": 0}, {}
+    for split, dialogues in splits.items():
+        room, kept = max_bytes and max_bytes // (1 if split == "train" else 10), []
+        for turns in ([turn.strip() for turn in dialogue] for dialogue in dialogues):
+            fault = "an empty turn" if not all(turns) else "a single turn" if len(turns) < 2 else None
+            if fault:
+                left_out[fault] += 1
+            elif room is None or (room := room - len(" ".join(turns).encode())) >= 0:
+                kept.append(turns)
+        found[split] = Dataset.from_dict({"turns": kept})
+    if any(left_out.values()):
+        print("dialogues left out:", ", ".join(f"{n} with {fault}" for fault, n in left_out.items() if n))
+    return DatasetDict(found)
+
+
+def dialogues_from_hub():
+    """{split: lists of turns} of the first copy of DailyDialog that loads."""
+    splits = {}
+    for split, rows in zip(SPLITS, load_rows(DAILYDIALOG, SPLITS)):
+        if "utterance" in rows.column_names:
+            pairs = zip(rows["dialog_id"][:], rows["utterance"][:])
+            splits[split] = [[words for _, words in turns] for _, turns in itertools.groupby(pairs, key=lambda pair: pair[0])]
+        else:
+            splits[split] = rows["utterances" if "utterances" in rows.column_names else "dialog"]
+    return splits
+
+
+def dialogues_from_files(path):
+    """{split: lists of turns} of the ``dialogues_<split>.txt`` in ``path/dailydialog`` or ``path``."""
+    folder, splits = path / "dailydialog" if (path / "dailydialog").is_dir() else path, {}
+    for file in (folder / f"dialogues_{split}.txt" for split in SPLITS):
+        if file.exists():
+            splits[file.stem[10:]] = [line.removesuffix("__eou__").split("__eou__") for line in map(str.strip, read(file).split("\n")) if line]
+        elif file.stem[10:] != "test":
+            raise ReaderError(f"no {file.name} in {shown(folder)}: put your dialogues there, one a line, each turn closed by __eou__; "
+                              "or choose 'offline' or 'hub'")
+    if "test" not in splits:
+        print("no dialogues_test.txt: the second half of validation takes its place")
+        half = len(splits["validation"]) // 2
+        splits["validation"], splits["test"] = splits["validation"][:half], splits["validation"][half:]
+    return splits
+
+
+def drop_repeats(dialogues):
+    """(dialogues without repeats, {where: how many}): no dialogue stands twice in a split, none of training in validation or test."""
+    keys = {split: [tuple(turns) for turns in rows["turns"]] for split, rows in dialogues.items()}
+    counts = {f"twice in {split}": len(rows) - len(set(rows)) for split, rows in keys.items()}
+    counts |= {f"in {a} and {b}": len(set(keys[a]) & set(keys[b])) for a, b in itertools.combinations(keys, 2)}
+    seen, kept = set(), {}
+    for split in reversed(keys):  # what is held out stays, training gives way
+        first = {key: row for row, key in reversed(list(enumerate(keys[split]))) if key not in seen}
+        seen |= first.keys()
+        kept[split] = dialogues[split].select(sorted(first.values()))
+        if not first:
+            raise ReaderError(f"no dialogue is left in {split} once those that other splits hold too are taken out: give it more dialogues")
+    return type(dialogues)({split: kept[split] for split in keys}), counts
+
+
+def close_up(text):
+    """Text as people write it, from text with spaces around its marks: "I ' m fine , thanks ." -> "I'm fine, thanks."."""
+    text = re.sub(r"\s+([.,?!:;%])", r"\1", text.replace("\u2019", "'"))
+    return re.sub(r"\s*'\s*(s|m|re|ve|ll|d|t|clock)\b", lambda found: "'" + found[1].lower(), text, flags=re.IGNORECASE)

@@ -6,6 +6,8 @@ import math
 import torch
 import torch.nn.functional as F
 
+from .tokens import IGNORE
+
 
 @contextlib.contextmanager
 def evaluating(model):
@@ -41,6 +43,19 @@ def mean_loss(model, tokens, **settings):
     """Mean loss in nats per token; settings as in `loss_sum`. Divides by the tokens that were summed, never by another n."""
     total, count = loss_sum(model, tokens, **settings)
     return total / count
+
+
+def token_losses(model, batch, runtime):
+    """(B, T) losses in nats, each of the label at its position, for a Transformers model and a batch of `tokens.collate`.
+
+    NaN where a label is not counted, and at position 0, which nothing predicts.
+    """
+    batch = {name: tensor.to(runtime.device) for name, tensor in batch.items()}
+    labels = batch.pop("labels")[:, 1:]  # (B, T - 1)
+    with evaluating(model), runtime.autocast():
+        logits = model(**batch).logits[:, :-1]
+    losses = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), reduction="none", ignore_index=IGNORE).view_as(labels)
+    return F.pad(losses.masked_fill(labels == IGNORE, torch.nan), (1, 0), value=torch.nan)
 
 
 def perplexity(model, tokens, *, block_size, stride):

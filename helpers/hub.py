@@ -63,6 +63,7 @@ def explain(error, name, offline):
         (status >= 500, f"the hub has trouble of its own ({status}): {wait} and run the cell again; complete files are kept"),
         ("RevisionNotFoundError" in kinds or said.startswith("Revision "), f"the hub has {name}, but not the revision asked for: see its page"),
         (kinds & {"RepositoryNotFoundError", "DatasetNotFoundError"}, f"the hub has no {name}, or it is private: check the name"),
+        ("Unknown split" in said, f"the hub has {name}, but not all splits asked for: choose another copy"),
         ("scripts are no longer supported" in said, f"the hub has {name} as a script only, which is never run: choose another copy"),
         (kinds & {"RemoteEntryNotFoundError", "DataFilesNotFoundError", "EmptyDatasetError"} or "does not appear to have" in said,
          f"the hub did not give a file of {name}: run the cell again in some minutes; if it stays so, see its page whether the file is there"),
@@ -90,7 +91,8 @@ def check_files(name, since):
 def load_rows(candidates, split="train"):
     """Rows of the first dataset that loads and has its columns; prints which one it is and the size of its download.
 
-    candidates: (name, further arguments of `datasets.load_dataset`, columns) each. Raises ReaderError with what is wrong with each.
+    candidates: (name, further arguments of `datasets.load_dataset`, columns) each. split: a name, or a list of names for a list of rows.
+    Raises ReaderError with what is wrong with each.
     """
     from datasets import load_dataset
     failures = []
@@ -98,9 +100,10 @@ def load_rows(candidates, split="train"):
         try:
             with asking_hub(name):
                 rows = load_dataset(name, split=split, **settings)
-            if not set(columns) <= set(rows.column_names):
-                raise ReaderError(f"{name} has the columns {rows.column_names} where {str(columns)[1:-1]} was expected: {OTHERWISE}")
-            print(f"from the hub: {name}" + (f" ({rows.download_size / 1e6:,.1f} MB)" if rows.download_size else ""))
+            first = rows[0] if isinstance(rows, list) else rows
+            if not set(columns) <= set(first.column_names):
+                raise ReaderError(f"{name} has the columns {first.column_names} where {str(columns)[1:-1]} was expected: {OTHERWISE}")
+            print(f"from the hub: {name}" + (f" ({first.download_size / 1e6:,.1f} MB)" if first.download_size else ""))
             return rows
         except ReaderError as error:
             failures.append(str(error))

@@ -1,10 +1,11 @@
 """Every chart, from a `Run` or from plain numbers: one message each, the same two colours for training and validation."""
 
+import html
 import time
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import display
+from IPython.display import HTML, display
 
 from .runs import reference
 
@@ -86,18 +87,51 @@ def verdict(run):
     return band.verdict(run.end["val_loss"]) if band else "no recorded run of this setting yet"
 
 
-def training_chart(run):
-    """Loss, learning rate, gradient norm and epoch over the steps of a run; returns the figure."""
-    figure, axes = new_figure(2, 2, size=(9, 6), sharex=True)
-    for panel, name, label in zip(axes.flat, ("loss", "learning_rate", "grad_norm", "epoch"),
-                                  ("loss (nats per token)", "learning rate", "gradient norm", "epoch")):
-        step, y = run.curve(name, x="step")
-        panel.plot(step, y, color=TRAIN, lw=1.5)
-        panel.set_ylabel(label)
-    for panel in axes[1]:
-        panel.set_xlabel("step")
-    axes[0, 0].set_title("The run, step by step", loc="left")
+def compare_chart(runs, *, title):
+    """Validation losses of several runs {name: Run} over tokens seen, each labelled with its best; returns the figure."""
+    figure, axes = new_figure()
+    unit, word = token_unit(max((run.curve("val_loss")[0] for run in runs.values()), key=max))
+    for (name, run), style, colour in zip(runs.items(), ("-", "--", ":", "-."), (TRAIN, VALIDATION, "#000000", "#009E73")):
+        tokens, losses = run.curve("val_loss")
+        axes.plot(tokens / unit, losses, style, color=colour, lw=2.5, label=f"{name}: {losses.min():.2f}")
+    axes.set(xlabel=f"tokens seen ({word})", ylabel="validation loss (nats per token)")
+    axes.set_title(title, loc="left")
+    axes.legend(frameon=False)
     return figure
+
+
+def draw_panels(run, panels, title, columns):
+    """One small chart a quantity: panels are (column of the log, axis label, divisor, "step" or "seconds", from zero?)."""
+    rows = -(-len(panels) // columns)
+    figure, axes = new_figure(rows, columns, size=(4.2 * columns if columns > 1 else 7, 2.7 * rows + 0.4), squeeze=False)
+    for panel, (name, label, unit, x, from_start) in zip(axes.flat, panels):
+        at, y = run.curve(name, x=x)
+        panel.plot(at / (60 if x == "seconds" else 1), (y - y[:1] if from_start else y) / unit, color=TRAIN, lw=1.5)
+        panel.set(ylabel=label, xlabel="minutes" if x == "seconds" else x, ylim=(0, None))
+    for panel in axes.flat[len(panels):]:
+        panel.set_visible(False)
+    axes[0, 0].set_title(title, loc="left")
+    return figure
+
+
+def training_chart(run):
+    """Loss, learning rate, gradient norm and epoch over the steps of a run, and its steps over time; returns the figure."""
+    names = {"loss": "loss (nats per token)", "learning_rate": "learning rate", "grad_norm": "gradient norm", "epoch": "epoch"}
+    panels = [(name, label, 1, "step", False) for name, label in names.items()] + [("step", "step", 1, "seconds", False)]
+    return draw_panels(run, panels, "The run, step by step", 3)
+
+
+SYSTEM = {  # column of the log: axis label, divisor, whether it counts since boot
+    "cpu_percent": ("CPU (%)", 1, False), "memory_bytes": ("this process (GiB)", 2**30, False), "memory_percent": ("all memory (%)", 1, False),
+    "gpu_percent": ("GPU (%)", 1, False), "gpu_memory_bytes": ("GPU memory (GiB)", 2**30, False), "disk_written": ("disk written (MB)", 1e6, True),
+    "disk_read": ("disk read (MB)", 1e6, True), "net_received": ("network in (MB)", 1e6, True), "net_sent": ("network out (MB)", 1e6, True)}
+
+
+def system_chart(run, *names, title="The machine during the run"):
+    """What the system monitor saw: ``names`` of columns in `SYSTEM`, or all that the log has (a GPU's only where there was one)."""
+    names = names or [n for n in SYSTEM if len(run.curve(n, x="seconds")[0])]
+    label_of = lambda name: (name, *SYSTEM[name][:2], "seconds", SYSTEM[name][2])
+    return draw_panels(run, list(map(label_of, names)), title, min(3, len(names)))
 
 
 def bar_chart(parts, *, title, unit, scale=1.0, digits=1):
@@ -155,3 +189,19 @@ def probability_chart(distributions, labels, *, title):
     axes[0, 0].invert_yaxis()
     figure.suptitle(title, x=0.01, ha="left", fontsize=13)
     return figure
+
+
+def microscope(tokenizer, ids, labels, losses=None, *, first=0, last=None):
+    """The loss mask as a table, one row a position: token, label, whether it is counted and, where given, the loss in nats of ``losses``
+    ({name: (T,)}, NaN where none); returns HTML. What is counted is blue, the deeper the larger its first loss."""
+    names, rows = list(losses or {}), []
+    for i in range(first, len(ids) if last is None else last):
+        counted = labels[i] >= 0
+        values = [float(losses[name][i]) for name in names]
+        share = min(values[0] / 8, 1) if counted and values else 0.3
+        colour = f"rgba(0, 114, 178, {0.08 + 0.5 * share:.2f})" if counted else "#e8e8e8"
+        label = html.escape(repr(tokenizer.decode([labels[i]]))) if counted else "-100"
+        cells = [i, html.escape(repr(tokenizer.decode([ids[i]]))), label, "yes" if counted else "no", *(f"{v:.2f}" if v == v else "" for v in values)]
+        rows.append(f"<tr style='background: {colour}; color: black'>" + "".join(f"<td style='text-align: left'>{c}</td>" for c in cells) + "</tr>")
+    head = "".join(f"<th style='text-align: left'>{html.escape(h)}</th>" for h in ["position", "token", "label", "counted", *names])
+    return HTML(f"<table><tr>{head}</tr>{''.join(rows)}</table>")

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -223,7 +224,8 @@ def hardware(device):
 
 def describe_run(folder):
     """A run's name and how far it came, as far as that can be read; `Run` and `checkpoints` look closer before it goes on."""
-    saved, row = max((folder / "checkpoints").glob("step-*.safetensors"), default=None), {}
+    saved = [*folder.glob("checkpoints/step-*.safetensors"), *(f.parent for f in folder.glob("checkpoints/checkpoint-*/sums.json"))]
+    saved, row = max(saved, key=step_of, default=None), {}  # our files, or folders of the Trainer's that `finetuning.seal` has closed
     with contextlib.suppress(OSError, ValueError, TypeError):
         for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
             row |= json.loads(line)  # of values that come again the last one counts
@@ -232,11 +234,16 @@ def describe_run(folder):
     return f"{folder.name} {at_step(saved, row.get('steps')) if saved else 'begun'}"
 
 
+def step_of(checkpoint):
+    """The step in a checkpoint's name, such as step-000040.safetensors or checkpoint-40."""
+    return int(re.search(r"-(\d+)", checkpoint.name)[1])
+
+
 def at_step(checkpoint, steps):
     """The step of a checkpoint file and when it was written, with the day when that is not today."""
     saved = time.localtime(checkpoint.stat().st_mtime)
     clock = time.strftime("%H:%M" if saved[:3] == time.localtime()[:3] else "%Y-%m-%d %H:%M", saved)
-    return f"at step {int(checkpoint.stem[5:].split()[0]):,}{f' of {steps:,}' if steps else ''}, saved {clock}"
+    return f"at step {step_of(checkpoint):,}{f' of {steps:,}' if steps else ''}, saved {clock}"
 
 
 def shown(path, parts=1):

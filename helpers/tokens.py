@@ -3,6 +3,7 @@
 All tokenizers are `transformers` fast tokenizers with one special token, ``<|endoftext|>``, which closes a document.
 """
 
+import bisect
 import hashlib
 import io
 import json
@@ -10,6 +11,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -18,6 +20,10 @@ from .runs import write_whole
 from .runtime import ReaderError
 
 END = "<|endoftext|>"
+MARKS = ("<|a|>", "<|b|>", "<|over|>")  # who speaks, and "over to you": the end of a turn
+CHAT_TEMPLATE = ("{% for m in messages %}{{ ['<|a|>', '<|b|>'][loop.index0 % 2] + m['content'] + '<|over|>' }}{% endfor %}"
+                 "{% if add_generation_prompt %}{{ ['<|a|>', '<|b|>'][messages | length % 2] }}{% endif %}")
+IGNORE = -100  # a label that the loss leaves out; PyTorch's and Transformers' convention
 GPT2 = "openai-community/gpt2"
 GPT2_ENTRIES = 50_257
 
@@ -108,3 +114,78 @@ def fingerprint(*streams):
 def count_bytes(tokens, tokenizer):
     """UTF-8 bytes of the text that ``tokens`` stand for; the end of text counts none."""
     return len(tokenizer.decode(np.asarray(tokens).tolist(), skip_special_tokens=True).encode())
+
+
+def add_marks(tokenizer, model):
+    """Teach a tokenizer the `MARKS` and give the model a row for each, the mean of all rows (Hewitt, 2021); returns their ids."""
+    tokenizer.chat_template = CHAT_TEMPLATE  # pipelines and chat windows write their messages this way
+    if tokenizer.add_tokens(list(MARKS), special_tokens=True) or model.get_input_embeddings().num_embeddings < len(tokenizer):
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        rows = model.get_input_embeddings().weight
+        with torch.no_grad():
+            rows[-len(MARKS) :] = rows[: -len(MARKS)].mean(0)
+    return tokenizer.convert_tokens_to_ids(list(MARKS))
+
+
+def encode_dialogue(turns, tokenizer, block_size):
+    """A dialogue as {"input_ids", "labels", "cut"}: ``<|a|> words <|over|> <|b|> words <|over|> ... <|endoftext|>``.
+
+    Every token but the first is a label: marks, words, ends of turns and the one end of the dialogue. A dialogue longer than
+    ``block_size`` is cut after the last whole turn that fits, without an end, as it does not end there; "cut" says how many turns that
+    cost. Returns None where not even two turns fit. Raises ReaderError for a tokenizer without the marks.
+    """
+    ids, known = [], tokenizer.added_tokens_encoder
+    if not set(MARKS) <= known.keys():
+        raise ReaderError(f"this tokenizer lacks the marks {', '.join(MARKS)}: call add_marks(tokenizer, model) first")
+    for said, words in enumerate(tokenizer(list(turns))["input_ids"]):
+        turn = [known[MARKS[said % 2]], *words, known[MARKS[2]]]
+        if len(ids) + len(turn) + (said == len(turns) - 1) > block_size:
+            break
+        ids += turn
+    else:
+        said, ids = len(turns), [*ids, tokenizer.eos_token_id]
+    return {"input_ids": ids, "labels": [IGNORE, *ids[1:]], "cut": len(turns) - said} if said >= 2 else None
+
+
+def group_whole(lengths, block_size):
+    """Which documents share a block so that none is cut: lists of indices, the longest first, each into the fullest block with room."""
+    rooms, groups = [], []  # rooms: (free positions, number of the group), sorted
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        place = bisect.bisect_left(rooms, (lengths[index], -1))
+        room, group = rooms.pop(place) if place < len(rooms) else (block_size, len(groups))
+        groups += [[]] * (group == len(groups))
+        groups[group] = [*groups[group], index]
+        bisect.insort(rooms, (room - lengths[index], group))
+    return groups
+
+
+def to_blocks(encoded, groups, block_size, pad):
+    """One block a group of encoded documents: {"input_ids", "labels", "documents"}, arrays (block_size,).
+
+    "documents" numbers the document of each position from 0; -1 where the block is filled up with ``pad``, whose labels are `IGNORE`:
+    padding is told by its position, never by its token.
+    """
+    blocks = []
+    for group in groups:
+        parts = [encoded[i] for i in group]
+        free = block_size - sum(len(p["input_ids"]) for p in parts)
+        blocks.append({
+            "input_ids": np.array([t for p in parts for t in p["input_ids"]] + [pad] * free),
+            "labels": np.array([t for p in parts for t in p["labels"]] + [IGNORE] * free),
+            "documents": np.array([n for n, p in enumerate(parts) for _ in p["input_ids"]] + [-1] * free)})
+    return blocks
+
+
+def collate(blocks):
+    """Blocks -> the batch a Transformers model takes: {"input_ids", "labels", "position_ids"} (B, T), {"attention_mask"} (B, 1, T, T).
+
+    The mask lets a token see itself and what stands before it in its own document; positions begin at 0 in each.
+    """
+    ids, labels, documents = (torch.from_numpy(np.stack([b[k] for b in blocks])) for k in ("input_ids", "labels", "documents"))
+    B, T = ids.shape
+    begins = torch.ones(B, T, dtype=torch.bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    index = torch.arange(T).expand(B, T)
+    first = torch.where(begins, index, 0).cummax(1).values  # (B, T): where the document of each position begins
+    mask = (documents[:, :, None] == documents[:, None, :]).tril()  # (B, T, T)
+    return {"input_ids": ids, "labels": labels, "position_ids": index - first, "attention_mask": mask[:, None]}

@@ -5,17 +5,44 @@ import tempfile
 from pathlib import Path
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging
 
+from .corpora import OFFLINE
 from .hub import asking_hub
 from .model import GPT, GPTConfig
 from .runs import write_whole
+from .runtime import shown
+from .tokens import GPT2, gpt2_tokenizer
 
 logging.disable_progress_bar()  # bars for reading and writing a file of some megabytes; downloads keep theirs
 
 # Hugging Face kept OpenAI's Conv1D, which stores (in, out); nn.Linear stores (out, in).
 TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+
+# The same GELU as GPT-2's, in one kernel; and attention without dropout, for which processors have a fast kernel.
+FAST = dict(activation_function="gelu_pytorch_tanh", attn_pdrop=0.0)
+
+
+def load_base(runtime, name=GPT2):
+    """(model, tokenizer) to begin a fine-tuning with, weights in float32; says which.
+
+    "offline": the tiny base of data/offline. "hub": ``name``. A folder of local copies: its ``<last part of name>/``; else random weights
+    for its ``gpt2_tokenizer/``, small in profile cpu and of GPT-2's shape beyond; else the tiny base in profile cpu, and ``name`` beyond.
+    """
+    local, tiny = Path(runtime.data) / Path(name).name, runtime.profile == "cpu"
+    if local.is_dir() or runtime.data in ("offline", "hub") or not (local.parent / "gpt2_tokenizer").is_dir():
+        place = local if local.is_dir() else OFFLINE / "base" if runtime.data == "offline" or runtime.data != "hub" and tiny else name
+        print(f"base model: {shown(place) if place != name else name}")
+        with asking_hub(place):
+            model, tokenizer = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **FAST), AutoTokenizer.from_pretrained(place)
+        model.loss_type = "ForCausalLM"  # which Transformers takes for GPT-2 anyway, but with a warning
+        return model, tokenizer
+    tokenizer = gpt2_tokenizer(runtime.data)
+    print(f"base model: a {'small ' * tiny}GPT-2 with random weights, as {shown(local)} is not there")
+    ids = dict.fromkeys(("bos_token_id", "eos_token_id"), tokenizer.eos_token_id)
+    shape = dict(n_layer=4, n_head=4, n_embd=64) if tiny else {}
+    return AutoModelForCausalLM.from_config(GPT2Config(vocab_size=len(tokenizer), **ids, **shape, **FAST)), tokenizer
 
 
 def translate(state):
@@ -54,9 +81,13 @@ def from_pretrained(name_or_folder, **overrides):
 def save_pretrained(model, folder, tokenizer=None):
     """See `GPT.save_pretrained`. With a tokenizer, that is saved too and its end of text is noted in the configuration."""
     eos = tokenizer.eos_token_id if tokenizer is not None else None
-    with tempfile.TemporaryDirectory() as here:  # on this machine's own disk first, then to the folder, each file whole or not at all
-        to_transformers(model, eos).save_pretrained(here)
-        if tokenizer is not None:
-            tokenizer.save_pretrained(here)
+    save_whole(folder, to_transformers(model, eos), *[tokenizer] * (tokenizer is not None))
+
+
+def save_whole(folder, *parts):
+    """Save a Transformers model, tokenizer, ... into ``folder``, each file whole or not at all."""
+    with tempfile.TemporaryDirectory() as here:  # on this machine's own disk first: the folder may lie on Drive
+        for part in parts:
+            part.save_pretrained(here)
         for file in Path(here).iterdir():
             write_whole(Path(folder) / file.name, lambda temporary: shutil.copyfile(file, temporary), file.stat().st_size)

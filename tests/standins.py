@@ -1,6 +1,6 @@
 """Tiny stand-ins for what the series takes from the hub, under the real names and with the real columns.
 
-All words are this project's own: the offline stories, and the dialogues below.
+All words are this project's own: the offline stories and dialogues.
 """
 
 import functools
@@ -22,13 +22,10 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from helpers.corpora import OFFLINE, documents, read
 from helpers.tokens import END, train_bpe
 
-DIALOGUES = [  # (act, emotion, words) a turn; acts: 1 inform, 2 question, 3 directive, 4 commissive; emotions: 0 none ... 4 happiness
-    [(2, 0, "Is this seat taken ?"), (1, 0, "No , please sit down ."), (1, 4, "Thank you , my feet hurt !")],
-    [(3, 0, "Could you close the window ?"), (4, 0, "Of course , it is cold today .")],
-    [(2, 0, "When does the last bus leave ?"), (1, 0, "At ten past eleven , from the square ."), (1, 5, "Then I have missed it .")],
-    [(1, 0, "I baked a cake for the neighbours ."), (2, 4, "May I try a small piece ?"), (4, 0, "I will cut you one .")],
-]
-SPLITS = {"train": DIALOGUES * 3, "validation": DIALOGUES[:3], "test": DIALOGUES[1:]}
+SPLITS = {  # (act, emotion, words) a turn: the first offline dialogues; act 2 is a question, 1 information; emotion 0 is none
+    split: [[(2 if "?" in words else 1, 0, words) for words in map(str.strip, line.split("__eou__")[:-1])]
+            for line in read(OFFLINE / "dialogues" / f"dialogues_{split}.txt").split("\n")[:count]]
+    for split, count in (("train", 40), ("validation", 8), ("test", 8))}
 
 
 @functools.cache

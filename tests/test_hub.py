@@ -14,7 +14,7 @@ import torch
 from datasets import load_dataset
 from hub import Hub
 from huggingface_hub import HfApi, constants
-from standins import GPT2, LLAMA, build, fill, point_clients
+from standins import GPT2, LLAMA, SPLITS, build, fill, point_clients
 from transformers import AutoConfig
 
 from helpers.corpora import OPENWEBTEXT, load_prose
@@ -286,7 +286,7 @@ def test_the_first_candidate_that_loads_is_taken(hub, capsys):
     script = ("daily_dialog", {}, ["dialog"])
     other = ("roskoN/dailydialog", {}, ["dialog"])
     good = ("li2017dailydialog/daily_dialog", {"revision": "refs/convert/parquet"}, ["dialog"])
-    assert load_rows([script, other, good], split="test")[0]["dialog"][0] == "Could you close the window ?"
+    assert load_rows([script, other, good], split="test")[0]["dialog"][0] == SPLITS["test"][0][0][2]
     assert capsys.readouterr().out == "from the hub: li2017dailydialog/daily_dialog (0.0 MB)\n"
     assert sentence(lambda: load_rows([script, other])) == (
         "the hub has daily_dialog as a script only, which is never run: choose another copy; roskoN/dailydialog has the columns "

@@ -6,7 +6,6 @@ import io
 import math
 import re
 import statistics
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -161,42 +160,52 @@ def solutions(file):
 def answer(file, code, check):
     """What an exercise's check prints after ``code``, in a kernel that ran the cells it may rely on."""
     import torch
-    needed = next(c.source for c in code_cells(file) if c.source.startswith("import math\n\nq = "))
     space, out = {"math": math, "torch": torch}, io.StringIO()
-    with contextlib.redirect_stdout(out):
-        exec(needed, space)  # prints the scores
-    out.truncate(0)
+    for needed in (c.source for c in code_cells(file) if c.source.startswith("import math\n\nq = ")):
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(needed, space)
     with contextlib.redirect_stdout(out):
         exec(code, space)
         exec(check, space)
-    return out.getvalue().strip("\0 \n")
+    return out.getvalue().strip()
 
 
-NOTEBOOK_01 = Path(REPOSITORY / "notebooks" / "01_gpt_from_scratch.ipynb")
-
-
-def test_solutions_are_right_and_stubs_are_not():
-    found = solutions(NOTEBOOK_01)
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_solutions_are_right_and_stubs_are_not(file):
+    found = solutions(file)
     assert len(found) == 3
     for _, solution, stub, check in found:
-        assert answer(NOTEBOOK_01, solution, check) == "right"
-        assert answer(NOTEBOOK_01, stub, check) not in ("right", "")
+        assert answer(file, solution, check) == "right"
+        assert answer(file, stub, check) not in ("right", "")
 
 
-@pytest.mark.parametrize(("number", "wrong", "diagnosis"), [
-    (1, "my_answer = 163_037_184", "tied"),
-    (1, "my_answer = 124_439_808 - 1024 * 768", "position embedding"),
-    (1, "my_answer = 124_439_808 - 12 * 9 * 768", "biases"),
-    (1, "my_answer = 124_439_808 - (12 * 4 + 2) * 768", "layer norms"),
-    (1, "my_answer = 124_439_808 - 2 * 768", "last norm"),
-    (1, "my_answer = 7", "not yet"),
-    (2, "def my_top_k(logits, k): return logits * (logits >= logits.topk(k).values[-1])", "-inf"),
-    (2, "def my_top_k(logits, k): return logits.masked_fill(logits < logits.topk(k + 1).values[-1], -math.inf)", "3 tokens are left"),
-    (2, "def my_top_k(logits, k): return logits.oops", "AttributeError"),
-    (3, "def my_window_attention(q, k, w): return (q @ k.T / math.sqrt(2)).softmax(-1)", "future"),
-    (3, "def my_window_attention(q, k, w): return (q @ k.T).masked_fill(torch.ones(3, 3).triu(1).bool(), -math.inf).softmax(-1)", "too far back"),
-    (3, "def my_window_attention(q, k, w): return torch.eye(3)", "one too short"),
+@pytest.mark.parametrize(("notebook", "number", "wrong", "diagnosis"), [
+    ("01", 1, "my_answer = 163_037_184", "tied"),
+    ("01", 1, "my_answer = 124_439_808 - 1024 * 768", "position embedding"),
+    ("01", 1, "my_answer = 124_439_808 - 12 * 9 * 768", "biases"),
+    ("01", 1, "my_answer = 124_439_808 - (12 * 4 + 2) * 768", "layer norms"),
+    ("01", 1, "my_answer = 124_439_808 - 2 * 768", "last norm"),
+    ("01", 1, "my_answer = 7", "not yet"),
+    ("01", 2, "def my_top_k(logits, k): return logits * (logits >= logits.topk(k).values[-1])", "-inf"),
+    ("01", 2, "def my_top_k(logits, k): return logits.masked_fill(logits < logits.topk(k + 1).values[-1], -math.inf)", "3 tokens are left"),
+    ("01", 2, "def my_top_k(logits, k): return logits.oops", "AttributeError"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / math.sqrt(2)).softmax(-1)", "future"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T).masked_fill(torch.ones(3, 3).triu(1).bool(), -math.inf).softmax(-1)", "too far back"),
+    ("01", 3, "def my_window_attention(q, k, w): return torch.eye(3)", "one too short"),
+    ("02", 1, "my_answer = 24_576", "12"),
+    ("02", 1, "my_answer = 14_155_776", "product"),
+    ("02", 1, "my_answer = 21_233_664", "frozen"),
+    ("02", 1, "my_answer = 73_728", "B is missing"),
+    ("02", 1, "my_answer = 7", "not yet"),
+    ("02", 2, "def my_labels(ids, length): return ids.masked_fill(ids == 0, -100)", "position, not by value"),
+    ("02", 2, "def my_labels(ids, length): return torch.tensor([-100, *ids[1:]])", "still counted"),
+    ("02", 2, "def my_labels(ids, length): return torch.where(torch.arange(6) < length, ids, -100)", "nobody can predict it"),
+    ("02", 2, "def my_labels(ids, length): return ids.oops", "AttributeError"),
+    ("02", 3, "def my_mask(documents): return documents[:, None] == documents[None]", "future"),
+    ("02", 3, "def my_mask(documents): return torch.ones(6, 6, dtype=torch.bool).tril()", "other documents"),
+    ("02", 3, "def my_mask(documents): return (documents[:, None] == documents[None]).tril(-1)", "see itself"),
+    ("02", 3, "def my_mask(documents): return torch.eye(6, dtype=torch.bool)", "too little"),
 ])
-def test_checks_name_the_usual_mistake(number, wrong, diagnosis):
-    check = solutions(NOTEBOOK_01)[number - 1][3]
-    assert diagnosis in answer(NOTEBOOK_01, wrong, check)
+def test_checks_name_the_usual_mistake(notebook, number, wrong, diagnosis):
+    file = next(f for f in FILES if f.name.startswith(notebook))
+    assert diagnosis in answer(file, wrong, solutions(file)[number - 1][3])

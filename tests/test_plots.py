@@ -1,5 +1,7 @@
 """Charts: drawn from a log, with units, the band behind, one live display, and a verdict in words."""
 
+import re
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -79,10 +81,63 @@ def test_bars_carry_value_and_share():
     plt.close("all")
 
 
-def test_training_chart_has_four_panels_over_steps(run):
-    axes = plots.training_chart(run).axes
-    assert [a.get_ylabel() for a in axes] == ["loss (nats per token)", "learning rate", "gradient norm", "epoch"]
-    assert all(len(a.lines[0].get_xdata()) == 100 for a in axes)
+def shown(figure):
+    """The visible panels: {axis label: line}."""
+    return {a.get_ylabel(): a.lines[0] for a in figure.axes if a.get_visible()}
+
+
+def test_training_chart_shows_what_the_originals_did(run):
+    for step in range(1, 101):
+        run.log(step=step, seconds=step * 6.0)
+    lines = shown(plots.training_chart(run))
+    assert list(lines) == ["loss (nats per token)", "learning rate", "gradient norm", "epoch", "step"]
+    assert all(len(line.get_xdata()) == 100 for line in lines.values())
+    assert lines["epoch"].get_xydata()[-1].tolist() == [100, 1.0] and lines["step"].get_xydata()[-1].tolist() == [10.0, 100]  # minutes
+
+
+def test_system_chart_shows_what_the_log_has(run):
+    for second in range(0, 120, 2):
+        run.log("system", seconds=float(second), cpu_percent=50.0, memory_bytes=3 * 2**30, memory_percent=20.0, disk_read=10**9, disk_written=5e9 + second * 1e6,
+                net_received=7e9, net_sent=8e9)
+    lines = shown(plots.system_chart(run))
+    assert list(lines) == ["CPU (%)", "this process (GiB)", "all memory (%)", "disk written (MB)", "disk read (MB)", "network in (MB)", "network out (MB)"]
+    assert lines["this process (GiB)"].get_ydata()[0] == 3 and lines["CPU (%)"].get_xdata()[-1] == pytest.approx(118 / 60)
+    assert lines["disk written (MB)"].get_ydata()[[0, -1]].tolist() == [0, 118], "counted from the run's start, not from the machine's"
+
+
+def test_system_chart_of_a_gpu_is_one_panel_each(run):
+    run.log("system", seconds=2.0, cpu_percent=50.0, gpu_percent=97.0, gpu_memory_bytes=8 * 2**30)
+    assert list(shown(plots.system_chart(run))) == ["CPU (%)", "GPU (%)", "GPU memory (GiB)"]
+    assert shown(plots.system_chart(run, "gpu_memory_bytes"))["GPU memory (GiB)"].get_ydata().tolist() == [8]
+
+
+def test_compare_chart_labels_each_run_with_its_best(run):
+    axes = plots.compare_chart({"one": run, "other": run}, title="T").axes[0]
+    assert [line.get_label() for line in axes.lines] == ["one: 3.10", "other: 3.10"] and axes.get_legend()
+    assert axes.lines[0].get_xdata()[-1] == 10.0 and len({line.get_linestyle() for line in axes.lines}) == 2
+
+
+class Words:
+    def decode(self, ids):
+        return "<b>&" if ids[0] == 1 else f"w{ids[0]}"
+
+
+def rows(table):
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in re.findall(r"<tr.*?</tr>", table.data)]
+
+
+def test_microscope_shows_token_label_and_what_is_counted():
+    table = plots.microscope(Words(), [5, 1, 7], [-100, 1, -100])
+    assert rows(table) == [["position", "token", "label", "counted"], ["0", "&#x27;w5&#x27;", "-100", "no"],
+                           ["1", "&#x27;&lt;b&gt;&amp;&#x27;", "&#x27;&lt;b&gt;&amp;&#x27;", "yes"], ["2", "&#x27;w7&#x27;", "-100", "no"]]
+
+
+def test_microscope_shows_losses_and_their_size_as_colour():
+    nan = float("nan")
+    table = plots.microscope(Words(), [5, 6, 7, 8], [-100, 6, 7, -100], {"tuned": [nan, 1.25, 6.5, nan], "base": [nan, 4.0, 7.0, nan]}, first=1, last=4)
+    assert [r[4:] for r in rows(table)] == [["tuned", "base"], ["1.25", "4.00"], ["6.50", "7.00"], ["", ""]]
+    depth = [float(d) for d in re.findall(r"178, ([\d.]+)\)", table.data)]
+    assert len(depth) == 2 and depth[0] < depth[1] and table.data.count("#e8e8e8") == 1
 
 
 def test_attention_and_probability_charts_label_their_tokens():

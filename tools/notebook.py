@@ -102,11 +102,11 @@ def newest_run(folder):
 def summary(run, executed):
     """The plain lines at the end."""
     end, result = run.end, [r for r in run.rows if r["kind"] == "result"][-1]
-    per_nat = result["bits_per_byte"] / end["val_loss"]
     chart = run.file.parent / "loss.png"
     loss_chart(run, band=reference(run)).savefig(chart, dpi=120)
     for when, loss in (("start", end["first_val_loss"]), ("end", end["val_loss"])):
-        print(f"validation loss at the {when}: {loss:.3f} nats per token, {loss * per_nat:.3f} bits per byte, perplexity {math.exp(loss):,.1f}")
+        print(f"validation loss at the {when}: {loss:.3f} nats per token, perplexity {math.exp(loss):,.1f}")
+    print(f"bits per byte at the end: {result['bits_per_byte']:.3f}")
     print(verdict(run))
     print(f"speed: {end['tokens_per_second']:,.0f} tokens per second, {end['seconds']:.0f} s of training ({end['status']})")
     paragraphs = [textwrap.fill(p, 100) for p in result["sample"].splitlines() if p.strip()]

@@ -1,10 +1,12 @@
-"""Record the reference runs of a setting: `python tools/references.py --profile cpu --seeds 1 2 3`.
+"""Record the reference runs of a setting: `python -m tools.references --profile cpu --seeds 1 2 3`.
 
-Each log goes to data/reference/<notebook>/<name>-s<seed>.jsonl; three seeds make a reference band.
+Each log goes to data/reference/<notebook>/<name>-s<seed>.jsonl; three seeds make a reference band. `--notebook 02` executes that
+notebook once a seed and keeps the logs of all its runs, as <name>_<run>-s<seed>.jsonl.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,12 +25,21 @@ def record(profile, seed, name, options):
         return keep(log, name or profile)
 
 
-def keep(log, name):
+def record_notebook(number, profile, seed, name):
+    """All runs of a notebook, executed in a workspace of its own."""
+    with tempfile.TemporaryDirectory() as workspace:
+        settings = {"GPT_SERIES_PROFILE": profile, "GPT_SERIES_SEED": str(seed), "GPT_SERIES_WORKSPACE": workspace}
+        subprocess.run([sys.executable, "-m", "tools.notebook", number], env=os.environ | settings, check=True)
+        for log in sorted(Path(workspace).glob("*/*/log.jsonl")):
+            keep(log, f"{name or profile}_{Run(log).header['name']}", system=True)
+
+
+def keep(log, name, system=False):
     """Copy a run's log into data/reference, without the system rows that only say how busy the machine was."""
     run = Run(log)
     target = REFERENCES / run.header["notebook"] / f"{name}-s{run.header['seed']}.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)
-    rows = [run.header, *(r for r in run.rows if r["kind"] != "system")]
+    rows = [run.header, *(r for r in run.rows if system or r["kind"] != "system")]
     target.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     print(f"recorded {shown(target)}")
     return target
@@ -39,12 +50,16 @@ def main():
     parser.add_argument("--profile", default="cpu", choices=PROFILES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--name", help="of the log files; default: the profile")
+    parser.add_argument("--notebook", help="execute this notebook instead of helpers.pretrain")
     parser.add_argument("--keep", metavar="LOG", help="record this log of a run made elsewhere instead")
     args, options = parser.parse_known_args()
     if args.keep:
         keep(args.keep, args.name or args.profile)
         return
     for seed in args.seeds:
+        if args.notebook:
+            record_notebook(args.notebook, args.profile, seed, args.name)
+            continue
         record(args.profile, seed, args.name, options)
 
 

@@ -30,9 +30,11 @@ def figures(runs):
     def mean(name):
         return statistics.mean(r.end[name] for r in runs)
 
-    results = [next(row for row in reversed(r.rows) if row["kind"] == "result") for r in runs]
-    bits = statistics.mean(row["bits_per_byte"] for row in results)
-    return {
+    results = [next((row for row in reversed(r.rows) if row["kind"] == "result"), {}) for r in runs]
+    noted = {k: statistics.mean(row[k] for row in results) for k, v in results[0].items() if isinstance(v, (int, float))}
+    tuned = {name: mean(key) / unit for name, key, unit in (("trainable", "trainable", 1), ("optimizer_megabytes", "optimizer_bytes", 1e6),
+                                                           ("disk_megabytes", "disk_bytes", 1e6)) if key in runs[0].end}
+    return noted | tuned | {
         "seeds": len(runs),
         "steps": mean("step"),
         "tokens": mean("tokens"),
@@ -42,8 +44,6 @@ def figures(runs):
         "first_perplexity": math.exp(mean("first_val_loss")),
         "val_loss": mean("val_loss"),
         "perplexity": math.exp(mean("val_loss")),
-        "bits_per_byte": bits,
-        "unigram_entropy": statistics.mean(row["unigram_entropy"] for row in results),
         "tokens_per_second": mean("tokens_per_second"),
         "minutes": mean("seconds") / 60,
         "memory_gib": max(r.end["peak_memory_bytes"] for r in runs) / 2**30,
@@ -62,11 +62,17 @@ def generation_figures():
     return found
 
 
+def memory_figures():
+    """{"finetune_memory.full.gib": ...}: the estimate of benchmarks/finetune_memory.py."""
+    rows = json.loads((REFERENCES / "benchmarks" / "finetune_memory.json").read_text(encoding="utf-8"))["bytes"]
+    return {f"finetune_memory.{way}.gib": row["total"] / 2**30 for way, row in rows.items()}
+
+
 def results():
     """All published numbers."""
     trained = {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
     durations = json.loads((REFERENCES / "notebooks.json").read_text(encoding="utf-8"))
-    return trained | {f"{number}.notebook.minutes": row["seconds"] / 60 for number, row in durations.items()} | generation_figures()
+    return trained | {f"{number}.notebook.minutes": row["seconds"] / 60 for number, row in durations.items()} | generation_figures() | memory_figures()
 
 
 def as_cited(number, value):

@@ -19,7 +19,7 @@ PROSE = HERE.parent / "prose"
 sys.path.insert(0, str(PROSE))
 
 from grammar import Chooser, Story, polish
-from world import Kind, read_lists, read_records
+from world import Kind, read_lists, read_records, write_or_check
 
 SEED = 1729
 SIZES = {"train": 1060, "validation": 108, "test": 105}  # before the planted duplicates
@@ -196,14 +196,7 @@ def main():
     args = parser.parse_args()
     if args.show:
         return show(args.show, args.topic, args.held, args.seed)
-    files = build()
-    for name, text in files.items():
-        if args.check:
-            if (HERE / name).read_bytes() != text.encode():
-                sys.exit(f"{name} is not what the generator writes")
-        else:
-            (HERE / name).write_bytes(text.encode())
-    print(files["stats.json"], end="")
+    write_or_check(HERE, build(), args.check)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from grammar import Chooser, Story  # noqa: E402
-from world import World  # noqa: E402
+from world import World, write_or_check  # noqa: E402
 
 SEED = 1729
 SIZES = {"train": 1_400_000, "valid": 130_000}  # bytes after which no new story begins
@@ -119,14 +119,7 @@ def main():
     args = parser.parse_args()
     if args.show:
         return show(args.show, args.kind, args.valid, args.seed)
-    files = build()
-    for name, text in files.items():
-        if args.check:
-            if (HERE / name).read_bytes() != text.encode():
-                sys.exit(f"{name} is not what the generator writes")
-        else:
-            (HERE / name).write_bytes(text.encode())
-    print(files["stats.json"], end="")
+    write_or_check(HERE, build(), args.check)
 
 
 if __name__ == "__main__":

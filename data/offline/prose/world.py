@@ -1,9 +1,10 @@
-"""Reads the text files of the grammar: word lists, records, shared sections, story kinds.
+"""Reads the text files of the grammar: word lists, records, shared sections, story kinds; and writes what is made of them.
 
 The grammar is kept in text files because prose full of quotation marks is
 hard to read, and hard to write, inside Python strings.
 """
 
+import sys
 from pathlib import Path
 
 from grammar import parse, split_options
@@ -112,3 +113,13 @@ class World:
     def words(self, name, held_out):
         """A word list, or the list of names that belongs to the file being written."""
         return self.names[held_out].get(name) or self.lists[name]
+
+
+def write_or_check(folder, files, check):
+    """Write files {name: text} into ``folder``, or end with a sentence at the first that differs from what is there; print the statistics."""
+    for name, text in files.items():
+        if not check:
+            (folder / name).write_bytes(text.encode())
+        elif (folder / name).read_bytes() != text.encode():
+            sys.exit(f"{name} is not what the generator writes")
+    print(files["stats.json"], end="")

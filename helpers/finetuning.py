@@ -1,0 +1,259 @@
+"""Fine-tuning with the Hugging Face Trainer: its loop, with our settings, log, evaluation, checkpoints and resume."""
+
+import copy
+import importlib.util
+import logging
+import math
+import shutil
+import time
+import warnings
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import AutoModelForCausalLM, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from .budget import Budget, available_memory, flops_per_token, kept_bytes, peak_flops, states_bytes
+from .checkpoints import checksum, damage, newest_checkpoint, seal
+from .evaluation import token_losses
+from .model import GPTConfig
+from .runs import Run, SystemMonitor, describe_hardware, make_header, settings_hash
+from .runtime import ReaderError, at_step, seed_everything, shown, step_of
+from .tokens import IGNORE, collate, fingerprint
+from .training import Stopped, stop_button
+from .weights import save_whole
+
+WAYS = {"full": "adamw_torch_fused", "lora": "adamw_torch_fused", "8bit": "adamw_8bit"}  # way -> the Trainer's name of its optimizer
+for module in ("trainer", "trainer_utils"):  # they warn of a new micro_batch_size and of a folder that moved, which do no harm
+    logging.getLogger(f"transformers.{module}").setLevel("ERROR")
+
+
+@dataclass(frozen=True)
+class FineTuneConfig:
+    """Settings of a fine-tuning run."""
+
+    way: str = "full"                    # "full": all weights; "lora": small matrices beside frozen ones; "8bit": all weights, AdamW in 8 bit
+    batch_size: int = 8                  # blocks per step
+    micro_batch_size: int | None = None  # blocks per forward pass; None: all at once
+    epochs: float = 3.0
+    learning_rate: float = 1e-4          # at the end of the warm-up; then half a cosine down to 0
+    warmup_steps: int = 20
+    weight_decay: float = 0.01
+    grad_clip: float = 1.0               # largest norm of the gradient
+    eval_every: int = 50                 # steps; a checkpoint is saved as often
+    lora_rank: int = 16
+    new_tokens: tuple = ()               # ids of marks whose embeddings LoRA trains too
+
+    def __post_init__(self):
+        if self.way not in WAYS:
+            raise ValueError(f"unknown way {self.way!r}: choose one of {', '.join(WAYS)}")
+        if self.batch_size % self.micro:
+            raise ValueError(f"micro_batch_size must divide batch_size ({self.batch_size}), got {self.micro_batch_size}")
+        if self.way == "8bit" and not importlib.util.find_spec("bitsandbytes"):
+            raise ReaderError('the 8-bit optimizer needs bitsandbytes, which is not installed: run pip install "bitsandbytes>=0.50", '
+                              "or choose the way full or lora")
+
+    @property
+    def micro(self):
+        return self.micro_batch_size or self.batch_size
+
+    def steps(self, n_blocks):  # of the optimizer, in the whole run
+        return math.ceil(self.epochs * math.ceil(n_blocks / self.batch_size))
+
+
+def prepare(model, config):
+    """The model with the weights that ``config.way`` trains set free: itself, or in LoRA's frame (Hu et al., 2021)."""
+    model.loss_type = "ForCausalLM"  # the usual loss, which Transformers takes for GPT-2 too, but with a warning
+    if config.way != "lora":
+        return model
+    from peft import LoraConfig, get_peft_model
+    frame = LoraConfig(task_type="CAUSAL_LM", r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear",
+                       trainable_token_indices={"wte": [*config.new_tokens]} if config.new_tokens else None, fan_in_fan_out=True)  # Conv1D: (in, out)
+    with warnings.catch_warnings():  # PEFT 0.21 asks by a name that Transformers 5.23 announces to drop: that is theirs to settle
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        return get_peft_model(model, frame)
+
+
+def fine_tune_budget(model, train, validation, *, config, runtime):
+    """The `Budget` of `fine_tune`, tried on a copy: what the forward pass keeps is watched, speed is that of two passes there and back."""
+    copied, c = prepare(copy.deepcopy(model).to(runtime.device), config).train(), model.config
+    batch, times = {k: v.to(runtime.device) for k, v in collate(train[: config.micro]).items()}, []
+    for _ in range(3):  # the first one warms up
+        started = time.perf_counter()
+        kept, loss = kept_bytes(copied, batch, runtime)
+        loss.backward()
+        times.append((sum(p.grad.sum() for p in copied.parameters() if p.grad is not None).item(), time.perf_counter() - started)[1])  # waits
+    forward = flops_per_token(GPTConfig(c.vocab_size, c.n_positions, c.n_layer, c.n_head, c.n_embd), training=False, context=batch["labels"].shape[1])
+    flops, counted = forward["total"] * (2 if config.way == "lora" else 3), int((batch["labels"] != IGNORE).sum())  # frozen: no gradient
+    memory = states_bytes(copied, config) | {"activations": kept, "gradient of the logits": batch["labels"].numel() * c.vocab_size * 4}
+    name, speed, steps = describe_hardware(runtime.device), counted / min(times[1:]), min(config.steps(len(train)), runtime.steps or math.inf)
+    return Budget(hardware=f"{name}, {str(runtime.dtype).removeprefix('torch.')}", parameters=model.num_parameters(), flops_per_token=flops,
+                  memory=memory | {"total": sum(memory.values())}, memory_available=available_memory(runtime), tokens_per_second=speed,
+                  tokens=counted / config.micro * config.batch_size * steps, minutes_allowed={"cpu": 1.5, "t4": 15}.get(runtime.profile),
+                  utilisation=(peak := peak_flops(name, runtime.dtype)) and speed * flops / peak,
+                  evaluation_share=len(validation) / 3 / (config.eval_every * config.batch_size))
+
+
+def training_arguments(config, runtime, folder):
+    """The Trainer's arguments."""
+    arguments = TrainingArguments(
+        output_dir=str(folder), num_train_epochs=config.epochs, per_device_train_batch_size=config.micro, per_device_eval_batch_size=config.micro,
+        gradient_accumulation_steps=config.batch_size // config.micro, learning_rate=config.learning_rate, lr_scheduler_type="cosine",
+        warmup_steps=config.warmup_steps, weight_decay=config.weight_decay, max_grad_norm=config.grad_clip, optim=WAYS[config.way],
+        fp16=runtime.dtype == torch.float16, bf16=runtime.dtype == torch.bfloat16, use_cpu=runtime.device.type == "cpu",
+        logging_steps=1, logging_nan_inf_filter=False, eval_strategy="steps", eval_steps=config.eval_every, save_steps=config.eval_every,
+        save_total_limit=3, metric_for_best_model="eval_loss", greater_is_better=False, seed=runtime.seed, remove_unused_columns=False,
+        dataloader_pin_memory=runtime.device.type == "cuda", disable_tqdm=True, report_to="none")
+    arguments._n_gpu = min(1, arguments.n_gpu)  # of several GPUs one: the Trainer would split each batch, and the settings say what a batch is
+    return arguments
+
+
+class FineTuner(Trainer):
+    """The Trainer, with an evaluation that counts every token once: its own averages the means of unequal batches."""
+
+    def evaluate(self, *_, **__):
+        losses = [token_losses(self.model, batch, self.recorder.runtime).flatten().cpu() for batch in self.get_eval_dataloader()]
+        metrics = {"eval_loss": torch.cat(losses).double().nanmean().item()}
+        self.recorder.log(self.state, val_loss=metrics["eval_loss"])
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+class Recorder(TrainerCallback):
+    """Writes what the Trainer does into a `Run`, and ends it where a rehearsal or the stop button says."""
+
+    def __init__(self, run, runtime, last, tokens_per_step, show, pressed):
+        self.run, self.runtime, self.last, self.tokens_per_step, self.show, self.pressed = run, runtime, last, tokens_per_step, show, pressed
+        self.seconds = max((r.get("seconds", 0.0) for r in run.rows if r["kind"] == "metric"), default=0.0)  # of training steps alone
+        self.bar = tqdm(total=last, unit="step", mininterval=1.0)
+
+    def log(self, state, **row):
+        self.run.log(step=state.global_step, tokens=round(state.global_step * self.tokens_per_step), seconds=round(self.seconds, 3), **row)
+        if "val_loss" in row:
+            self.bar.set_postfix_str(f"validation loss {row['val_loss']:.3f}")
+            self.show(self.run)
+
+    def on_step_begin(self, args, state, control, **_):
+        self.clock = time.perf_counter()
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step >= self.last or self.pressed.is_set():
+            control.should_log = control.should_save = control.should_training_stop = True
+            control.should_evaluate |= state.global_step >= self.last
+
+    def on_log(self, args, state, control, logs, **_):
+        if "grad_norm" not in logs:
+            return  # the Trainer's summary at the end
+        self.seconds += time.perf_counter() - self.clock  # the loss has been fetched, so the device is done
+        self.log(state, loss=logs["loss"], grad_norm=logs["grad_norm"], learning_rate=logs["learning_rate"], epoch=logs["epoch"])
+        self.bar.update(state.global_step - self.bar.n)
+        if not math.isfinite(logs["loss"]):
+            raise ReaderError(f"the loss is not a number at step {state.global_step:,}: lower learning_rate ({args.learning_rate:g}) "
+                              f"or lengthen warmup_steps ({args.warmup_steps}), and load the model anew before the next fine_tune")
+
+    def on_save(self, args, state, control, **_):
+        seal(self.run.file.with_name("checkpoints") / f"checkpoint-{state.global_step}", self.run.rows)
+
+
+def settings_of(model, config, runtime):
+    """What decides a run's result, as plain values."""
+    unused = {"micro_batch_size"} | ({"lora_rank", "new_tokens"} if config.way != "lora" else set())  # they do not change the result
+    tune = {k: v for k, v in (asdict(config) | {"new_tokens": list(config.new_tokens)}).items() if k not in unused}
+    weights = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
+    return {"tune": tune, "dtype": str(runtime.dtype), "parameters": model.num_parameters(), "weights": f"{checksum(weights, {}):08x}"}
+
+
+def say_what_differs(run, settings):
+    """Name unfinished runs of the same way beside this one, which other settings began."""
+    for log in run.file.parent.parent.glob("*/log.jsonl"):
+        other = Run(log)
+        before, now = other.header.get("settings", {}).get("tune", {}), settings["tune"]
+        if log != run.file and before.get("way") == now["way"] and not other.complete:
+            changed = [f"{k} {before[k]} before, {now[k]} now" for k in now if k in before and before[k] != now[k]] or ["other data, weights or seed"]
+            print(f"{log.parent.name} was begun with other settings ({'; '.join(changed)}) and stays as it is: this run is another one")
+
+
+def fine_tune(model, train, validation, *, config, runtime, name="", tracker="none", on_log=lambda run: None, tokenizer=None, card=None):
+    """Fine-tune a Transformers model on blocks (see `tokens.to_blocks`); returns the `Run`.
+
+    Its folder then holds ``model_final/``: the weights of the best evaluation, LoRA's merged, with ``tokenizer`` and a ``card``
+    (README.md), which `AutoModelForCausalLM.from_pretrained` loads. Run again with the same settings, data, weights and seed: an
+    interrupted run goes on where it was saved, exactly; a complete one is read from its log. ``model`` itself is changed: load it anew
+    for the next run. ``name`` tells runs with equal settings apart.
+    Raises ReaderError for lack of memory and a loss that is not a number, and Stopped at the stop button.
+    """
+    settings = settings_of(model, config, runtime) | ({"name": name} if name else {})
+    data = fingerprint(*(np.stack([list(b.values()) for b in blocks]) for blocks in (train, validation)))
+    folder = runtime.workspace / f"{runtime.profile}-{settings_hash([settings, data, runtime.seed, runtime.steps])}"
+    run = Run(folder / "log.jsonl")
+    if run.complete:
+        print(f"complete since {run.header['started']}: read from {shown(folder, 2)}")
+        on_log(run)
+        return run
+    say_what_differs(run, settings)
+    steps = config.steps(len(train))
+    last = min(steps, runtime.steps or steps)
+    start = newest_checkpoint(folder / "checkpoints", last)  # from the last step the Trainer would take one more
+    run.rows = Run(start / "rows.jsonl").rows if start else []
+    run.begin(make_header(runtime, settings=settings, data=data) | {"steps": last, "name": name or config.way}, step=step_of(start) if start else 0,
+              tracker=tracker)
+    print(f"resuming {at_step(start, steps)}, in" if start else f"training for {steps:,} steps"
+          + (f", a rehearsal of {last}," if last < steps else "") + " in", shown(folder, 2))
+    tokens = sum(int((b["labels"] != IGNORE).sum()) for b in train) / math.ceil(len(train) / config.batch_size)
+    seed_everything(runtime.seed)  # LoRA draws its first matrices
+    with stop_button() as pressed:
+        recorder = Recorder(run, runtime, last, tokens, on_log, pressed)
+        trainer = FineTuner(prepare(model, config), training_arguments(config, runtime, folder / "checkpoints"), data_collator=collate,
+                            train_dataset=train, eval_dataset=validation, callbacks=[recorder])
+        trainer.recorder = recorder
+        trainer.remove_callback(PrinterCallback)
+        train_with(trainer, start, config, runtime)
+        recorder.bar.close()
+    if pressed.is_set() and trainer.state.global_step < last:
+        raise Stopped(f"you stopped the training at step {trainer.state.global_step:,} of {steps:,}; everything is saved in {shown(folder, 2)}: "
+                      "run this cell again to go on")
+    finish(trainer, folder, config, tokenizer, card)
+    return run
+
+
+def train_with(trainer, start, config, runtime):
+    """The Trainer's loop from a checkpoint or the first step, with the system watched; lack of memory becomes a sentence."""
+    if runtime.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        with SystemMonitor(trainer.recorder.run, device=runtime.device):
+            if start is None:
+                trainer.evaluate()
+            trainer.train(resume_from_checkpoint=start and str(start))
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            n, half = config.micro, f"set micro_batch_size={config.micro // 2} (the same result), or take" if config.micro > 1 else "take"
+            raise ReaderError(f"out of memory with {n} blocks a pass: {half} shorter blocks, load the model anew and run this cell again") from None
+        raise
+
+
+def finish(trainer, folder, config, tokenizer, card):
+    """Keep the best weights as a model anyone can load, and LoRA's small file beside it; close the log; let the checkpoints go."""
+    run, step, losses = trainer.recorder.run, *trainer.recorder.run.curve("val_loss", x="step")
+    kept = folder / "checkpoints" / f"checkpoint-{int(step[1:][losses[1:].argmin()])}"  # the first row is that of step 0
+    if fault := damage(kept):
+        raise ReaderError(f"the best checkpoint {kept.name} cannot be used ({fault}): delete {shown(folder, 2)} to train anew")
+    if config.way == "lora":
+        trainer.model.load_adapter(kept, "default")
+        model = trainer.model.merge_and_unload()
+        shutil.copytree(kept, folder / "adapter", ignore=shutil.ignore_patterns("[!a]*"), dirs_exist_ok=True)  # adapter_*
+    else:
+        model = AutoModelForCausalLM.from_pretrained(kept, dtype=torch.float32)
+    save_whole(folder / "model_final", model, *[tokenizer] * (tokenizer is not None))
+    if card:
+        (folder / "model_final" / "README.md").write_text(card, encoding="utf-8")
+    peak = torch.cuda.max_memory_allocated() or run.curve("memory_bytes", x="seconds")[1].max(initial=0)
+    seconds, tokens = trainer.recorder.seconds, round(trainer.state.global_step * trainer.recorder.tokens_per_step)
+    run.log("end", status="complete", step=trainer.state.global_step, tokens=tokens, val_loss=float(losses[1:].min()), best_step=step_of(kept),
+            first_val_loss=float(losses[0]), seconds=round(seconds, 2), tokens_per_second=round(tokens / max(seconds, 1e-9), 1),
+            peak_memory_bytes=int(peak), trainable=sum(p.numel() for group in trainer.optimizer.param_groups for p in group["params"]),
+            optimizer_bytes=sum(t.nbytes for state in trainer.optimizer.state.values() for t in state.values() if torch.is_tensor(t)),
+            disk_bytes=sum(f.stat().st_size for f in (folder / ("adapter" if config.way == "lora" else "model_final")).glob("*.safetensors")))
+    trainer.recorder.show(run)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
