@@ -1,6 +1,7 @@
 """Fine-tuning with the Hugging Face Trainer: its loop, with our settings, log, evaluation, checkpoints and resume."""
 
 import copy
+import gc
 import importlib.util
 import logging
 import math
@@ -160,8 +161,7 @@ def settings_of(model, config, runtime):
     """What decides a run's result, as plain values."""
     unused = {"micro_batch_size"} | ({"lora_rank", "new_tokens"} if config.way != "lora" else set())  # they do not change the result
     tune = {k: v for k, v in (asdict(config) | {"new_tokens": list(config.new_tokens)}).items() if k not in unused}
-    weights = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
-    return {"tune": tune, "dtype": str(runtime.dtype), "parameters": model.num_parameters(), "weights": f"{checksum(weights, {}):08x}"}
+    return {"tune": tune, "dtype": str(runtime.dtype), "parameters": model.num_parameters()}
 
 
 def say_what_differs(run, settings):
@@ -185,7 +185,8 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
     """
     settings = settings_of(model, config, runtime) | ({"name": name} if name else {})
     data = fingerprint(*(np.stack([list(b.values()) for b in blocks]) for blocks in (train, validation)))
-    folder = runtime.workspace / f"{runtime.profile}-{settings_hash([settings, data, runtime.seed, runtime.steps])}"
+    weights = checksum({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, {})  # not a setting: processors round differently
+    folder = runtime.workspace / f"{runtime.profile}-{settings_hash([settings, data, weights, runtime.seed, runtime.steps])}"
     run = Run(folder / "log.jsonl")
     if run.complete:
         print(f"complete since {run.header['started']}: read from {shown(folder, 2)}")
@@ -196,8 +197,8 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
     last = min(steps, runtime.steps or steps)
     start = newest_checkpoint(folder / "checkpoints", last)  # from the last step the Trainer would take one more
     run.rows = Run(start / "rows.jsonl").rows if start else []
-    run.begin(make_header(runtime, settings=settings, data=data) | {"steps": last, "name": name or config.way}, step=step_of(start) if start else 0,
-              tracker=tracker)
+    header = make_header(runtime, settings=settings, data=data) | {"steps": last, "name": name or config.way, "weights": weights}
+    run.begin(header, step=step_of(start) if start else 0, tracker=tracker)
     print(f"resuming {at_step(start, steps)}, in" if start else f"training for {steps:,} steps"
           + (f", a rehearsal of {last}," if last < steps else "") + " in", shown(folder, 2))
     tokens = sum(int((b["labels"] != IGNORE).sum()) for b in train) / math.ceil(len(train) / config.batch_size)
@@ -219,6 +220,7 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
 
 def train_with(trainer, start, config, runtime):
     """The Trainer's loop from a checkpoint or the first step, with the system watched; lack of memory becomes a sentence."""
+    gc.collect()  # models of earlier runs lie in cycles of references and hold memory
     if runtime.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     try:

@@ -24,16 +24,17 @@ TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "ml
 FAST = dict(activation_function="gelu_pytorch_tanh", attn_pdrop=0.0)
 
 
-def load_base(runtime, name=GPT2):
+def load_base(runtime, name=None):
     """(model, tokenizer) to begin a fine-tuning with, weights in float32; says which.
 
-    "offline": the tiny base of data/offline. "hub": ``name``. A folder of local copies: its ``<last part of name>/``; else random weights
-    for its ``gpt2_tokenizer/``, small in profile cpu and of GPT-2's shape beyond; else the tiny base in profile cpu, and ``name`` beyond.
+    name: a model of the hub, GPT-2 if None. From a folder of local copies, its ``<last part of name>/``; where only ``gpt2_tokenizer/`` is
+    there, random weights, few in profile cpu and of GPT-2's shape beyond. Else the tiny base of data/offline in profile cpu, and ``name`` beyond.
     """
-    local, tiny = Path(runtime.data) / Path(name).name, runtime.profile == "cpu"
-    if local.is_dir() or runtime.data in ("offline", "hub") or not (local.parent / "gpt2_tokenizer").is_dir():
-        place = local if local.is_dir() else OFFLINE / "base" if runtime.data == "offline" or runtime.data != "hub" and tiny else name
-        print(f"base model: {shown(place) if place != name else name}")
+    name, tiny = name or GPT2, runtime.profile == "cpu"
+    local = Path(runtime.data) / Path(name).name
+    if local.is_dir() or not (local.parent / "gpt2_tokenizer").is_dir():
+        place = local if local.is_dir() else OFFLINE / "base" if tiny or runtime.data == "offline" else name
+        print(f"base model: {place if place == name else shown(place)}")
         with asking_hub(place):
             model, tokenizer = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **FAST), AutoTokenizer.from_pretrained(place)
         model.loss_type = "ForCausalLM"  # which Transformers takes for GPT-2 anyway, but with a warning

@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 from helpers import finetuning
 from helpers.corpora import OFFLINE
 from helpers.evaluation import token_losses
-from helpers.finetuning import WAYS, FineTuneConfig, FineTuner, Recorder, fine_tune_budget, prepare
+from helpers.finetuning import WAYS, FineTuneConfig, FineTuner, Recorder, fine_tune_budget, prepare, training_arguments
 from helpers.runs import Run
 from helpers.runtime import ReaderError, describe_run
 from helpers.tokens import collate
@@ -114,7 +114,7 @@ def test_killed_and_run_again(way, sentence, killed, whole, capsys):
 
 @pytest.mark.parametrize("way, step", [("full", 2), ("full", 5), ("lora", 5), ("8bit", 7)])
 def test_cut_and_run_again(way, step, whole, tmp_path):
-    cut(tmp_path, step, way)
+    damage(cut(tmp_path, step, way) / "log.jsonl", change=truncate)  # the checkpoint has the rows too
     tiny_tune(tmp_path, way)
     assert_same(tmp_path, whole[way])
 
@@ -180,6 +180,7 @@ def test_a_moved_workspace_goes_on_and_still_finds_the_best(tmp_path, monkeypatc
 def test_float16_with_its_gradient_scaler_goes_on_exactly(tmp_path, monkeypatch):
     def with_scaler(self, make=FineTuner.create_accelerator_and_postprocess):  # on a CPU the Trainer computes in float32 instead
         make(self)
+        assert self.accelerator.mixed_precision == "fp16"
         self.accelerator.native_amp, self.accelerator.scaler = True, torch.amp.GradScaler("cpu", init_scale=2.0**24, growth_interval=2)
         scalers.append(self.accelerator.scaler)
 
@@ -231,9 +232,10 @@ def test_eight_bits_hold_the_large_matrices(whole, tmp_path, monkeypatch):
 
 
 def test_the_validation_loss_counts_every_token_once(whole, tmp_path):
-    runtime, run = make_runtime(tmp_path), Run(folder_of(whole["full"]) / "log.jsonl")
-    for model, logged in ((load(), run.end["first_val_loss"]), (AutoModelForCausalLM.from_pretrained(run.file.parent / "model_final"), run.end["val_loss"])):
-        losses = [token_losses(model, collate([block]), runtime) for block in blocks(3, 1)]
+    run = Run(folder_of(whole["full"]) / "log.jsonl")
+    final = AutoModelForCausalLM.from_pretrained(run.file.parent / "model_final")
+    for model, logged in ((load(), run.end["first_val_loss"]), (final, run.end["val_loss"])):
+        losses = [token_losses(model, collate([block]), make_runtime(tmp_path)) for block in blocks(3, 1)]
         assert logged == pytest.approx(torch.cat(losses).nanmean().item(), abs=1e-6)
         assert abs(logged - (torch.cat(losses[:2]).nanmean() + losses[2].nanmean()).item() / 2) > 1e-3  # batches of 2 and 1
 
@@ -285,7 +287,8 @@ def test_the_model_answers_in_a_fresh_process(whole, tmp_path):
         pipe = pipeline("text-generation", model=sys.argv[2])
         print(pipe([{"role": "user", "content": "red boat"}], max_new_tokens=30, suppress_tokens=list(range(292)), return_tensors=True))"""
     folders = [folder_of(whole[way]) / "model_final" for way in ("full", "lora")]
-    child = subprocess.run([sys.executable, "-c", code, tmp_path, *folders], check=True, capture_output=True, text=True, timeout=120)
+    child = subprocess.run([sys.executable, "-c", code, tmp_path, *folders], check=True, capture_output=True, text=True, timeout=120,
+                           env=os.environ | {"HF_HUB_OFFLINE": "1"})
     for way, folder in zip(("full", "lora"), folders, strict=True):
         model = load().eval()
         model.load_state_dict(weights(folder), strict=False)
@@ -333,10 +336,17 @@ def test_what_decides_the_result_decides_the_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(finetuning, "newest_checkpoint", lambda folder, last: folders.append(folder) or cut_power())
     other.transformer.h[0].attn.c_attn.bias.data[0] += 1e-3
     masked = [*blocks(18)[:-1], blocks(18)[-1] | {"labels": blocks(18)[-1]["labels"] * 0 - 100}]
-    different = [folder(), folder("lora"), folder("8bit"), folder("lora", lora_rank=3), folder(learning_rate=0.02), folder(model=other), folder(name="b"),
-                 folder(train=blocks(18)[1:]), folder(train=masked), folder(steps=3), folder(dtype=torch.bfloat16)]
+    different = [folder(), folder("lora"), folder("8bit"), folder("lora", lora_rank=3), folder(learning_rate=0.02), folder(model=other),
+                 folder(train=blocks(18)[1:]), folder(train=masked), folder(steps=3), folder(dtype=torch.bfloat16), folder(name="another")]
     assert len(set(different)) == len(different)
     assert folder(micro_batch_size=1) == folder(lora_rank=3) == different[0]
+
+
+def test_the_settings_reach_the_trainer(tmp_path):
+    config = FineTuneConfig(way="8bit", batch_size=12, micro_batch_size=3, weight_decay=0.2, grad_clip=0.5, warmup_steps=7, epochs=1.5)
+    args = training_arguments(config, make_runtime(tmp_path, torch.bfloat16), tmp_path)
+    assert (args.weight_decay, args.max_grad_norm, args.warmup_steps, args.num_train_epochs, args.optim) == (0.2, 0.5, 7, 1.5, "adamw_8bit")
+    assert (args.per_device_train_batch_size, args.gradient_accumulation_steps, args.bf16, args.fp16, args.seed) == (3, 4, True, False, 1337)
 
 
 # What goes wrong.
@@ -347,12 +357,12 @@ def test_settings_that_do_not_fit_are_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"^micro_batch_size must divide batch_size \(8\), got 3$"):
         FineTuneConfig(micro_batch_size=3)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ReaderError, match='^the 8-bit optimizer needs bitsandbytes, .*: run pip install "bitsandbytes>=.*, or choose the way full or lora$'):
+    with pytest.raises(ReaderError, match='^the 8-bit optimizer needs bitsandbytes, .* pip install "bits.*, or choose the way full or lora$'):
         FineTuneConfig(way="8bit")
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path):
-    with pytest.raises(ReaderError, match=r"^the loss is not a number at step 3: lower learning_rate \(1e\+30\) or lengthen warmup_steps \(2\), and load "):
+    with pytest.raises(ReaderError, match=r"^the loss is not a number at step 3: lower learning_rate \(1e\+30\) or lengthen warmup_steps \(2\), "):
         tiny_tune(tmp_path, learning_rate=1e30)
 
 
@@ -361,7 +371,7 @@ def test_out_of_memory_is_advice_that_works(tmp_path, monkeypatch, capfd):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
     for micro, advice in ((2, r"set micro_batch_size=1 \(the same result\), or take shorter blocks"), (1, "take shorter blocks")):
-        with monkeypatch.context() as patch, pytest.raises(ReaderError, match=f"^out of memory with {micro} blocks a pass: {advice}, load the model anew "):
+        with monkeypatch.context() as patch, pytest.raises(ReaderError, match=f"^out of memory with {micro} blocks a pass: {advice}, load "):
             patch.setattr(GPT2LMHeadModel, "forward", on_call(12, full, GPT2LMHeadModel.forward))  # after step 3
             tiny_tune(tmp_path, micro_batch_size=micro)
     assert tiny_tune(tmp_path, micro_batch_size=1).complete and len(list(tmp_path.iterdir())) == 1

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from conftest import make_gpt
+from conftest import make_gpt, make_runtime
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from helpers import weights
@@ -110,3 +110,47 @@ def test_code_beside_a_checkpoint_is_not_run(gpt, tokens, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert torch.equal(GPT.from_pretrained(tmp_path)(tokens)[0], gpt(tokens)[0])
     assert not target.exists()
+
+
+@pytest.fixture
+def base(tmp_path):
+    """`weights.load_base` for a source and a profile: (model, tokenizer, what was said)."""
+    def load(capsys, data, profile="cpu", **name):
+        model, tokenizer = weights.load_base(make_runtime(tmp_path, data=str(data), profile=profile), **name)
+        return model, tokenizer, capsys.readouterr().out.strip()
+
+    return load
+
+
+def test_the_offline_base_is_the_tiny_one_in_float32(base, capsys):
+    model, tokenizer, said = base(capsys, "offline", "t4", name="openai-community/gpt2")
+    assert said == "base model: data/offline/base" and len(tokenizer) == model.config.vocab_size == 2048
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert model.config.activation_function == "gelu_pytorch_tanh" and model.config.attn_pdrop == 0 and model.config.resid_pdrop == 0.1
+
+
+@pytest.mark.parametrize("data", ["hub", "folder"])
+def test_profile_cpu_takes_the_tiny_base_where_the_data_bring_none(base, capsys, data, tmp_path):
+    assert base(capsys, data if data == "hub" else tmp_path)[2] == "base model: data/offline/base"
+
+
+def test_a_folders_own_model_goes_before(base, capsys, gpt, tokenizer, tmp_path):
+    gpt.save_pretrained(tmp_path / "gpt2-medium", tokenizer)
+    tokenizer.save_pretrained(tmp_path / "gpt2_tokenizer")
+    model, _, said = base(capsys, tmp_path, "full", name="openai-community/gpt2-medium")
+    assert said == "base model: path/to/gpt2-medium"
+    torch.testing.assert_close(model.transformer.wte.weight, gpt.wte.weight, **CLOSE)
+
+
+@pytest.mark.parametrize(("profile", "width", "word"), [("cpu", 64, "small "), ("t4", 768, "")])
+def test_a_tokenizer_alone_gets_random_weights_and_says_so(base, capsys, profile, width, word, tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path / "gpt2_tokenizer")
+    model, found, said = base(capsys, tmp_path, profile)
+    assert said == f"base model: a {word}GPT-2 with random weights, as path/to/gpt2 is not there"
+    assert (model.config.n_embd, model.config.n_positions, model.config.vocab_size) == (width, 1024, len(found)) and len(found) == len(tokenizer)
+
+
+def test_fast_is_the_same_gelu(gpt, tokens, tmp_path):
+    gpt.save_pretrained(tmp_path)
+    plain, fast = (AutoModelForCausalLM.from_pretrained(tmp_path, **settings) for settings in ({}, weights.FAST))
+    torch.testing.assert_close(plain(tokens).logits, fast(tokens).logits, **CLOSE)

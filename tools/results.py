@@ -72,7 +72,8 @@ def results():
     """All published numbers."""
     trained = {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
     durations = json.loads((REFERENCES / "notebooks.json").read_text(encoding="utf-8"))
-    return trained | {f"{number}.notebook.minutes": row["seconds"] / 60 for number, row in durations.items()} | generation_figures() | memory_figures()
+    minutes = {f"{number}.notebook.minutes": row["seconds"] / 60 for number, row in durations.items()}
+    return trained | minutes | generation_figures() | memory_figures()
 
 
 def as_cited(number, value):
