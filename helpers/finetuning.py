@@ -193,8 +193,7 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
         on_log(run)
         return run
     say_what_differs(run, settings)
-    steps = config.steps(len(train))
-    last = min(steps, runtime.steps or steps)
+    last = min(steps := config.steps(len(train)), runtime.steps or math.inf)
     start = newest_checkpoint(folder / "checkpoints", last)  # from the last step the Trainer would take one more
     run.rows = Run(start / "rows.jsonl").rows if start else []
     header = make_header(runtime, settings=settings, data=data) | {"steps": last, "name": name or config.way, "weights": weights}
