@@ -9,7 +9,7 @@ from PIL import Image
 from helpers.runtime import REPOSITORY
 from tools.figures import CHARTS, IMAGES, logs_hash
 from tools.fork import address
-from tools.results import groups
+from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
 ORDER = ["runtime", "hub", "runs", "corpora", "tokens", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
@@ -81,7 +81,16 @@ def test_ci_runs_the_readers_command():
     assert "tests" in recipe and "--nbval-lax" in recipe and "notebooks" in recipe
 
 
-def test_recorded_runs_of_profile_cpu_make_a_band():
-    runs = groups()["01", "cpu"]
+@pytest.mark.parametrize("key", [("01", "cpu"), *(("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random", "original"))])
+def test_recorded_runs_of_profile_cpu_make_a_band(key):
+    runs = groups()[key]
     assert len({r.header["seed"] for r in runs}) >= 3 and all(r.complete for r in runs)
     assert len({(r.header["settings_hash"], r.header["data"]) for r in runs}) == 1
+
+
+def test_fine_tuning_on_a_cpu_shows_transfer():
+    """At least 20 % below the base on the same held-out words, and below the same model from random weights."""
+    found = results()
+    for way in ("full", "lora", "8bit"):
+        assert found[f"02.cpu_{way}.test_loss"] < 0.8 * found[f"02.cpu_{way}.base_test_loss"]
+        assert found[f"02.cpu_{way}.val_loss"] < found["02.cpu_random.val_loss"] and found[f"02.cpu_{way}.test_loss"] < found["02.cpu_random.test_loss"]

@@ -1,7 +1,6 @@
 """Draw images/ from data/reference: `python tools/figures.py`. Each PNG carries the hash of its logs."""
 
 import hashlib
-import statistics
 
 import matplotlib.pyplot as plt
 
@@ -47,11 +46,10 @@ def draw_loss(runs):
 
 
 def draw_ways(*ways):
-    """The first seed of each way; the title gives the means over all seeds."""
-    names = [runs[0].header["name"] for runs in ways]
-    losses = dict(zip(names, (statistics.mean(r.end["val_loss"] for r in runs) for runs in ways)))
-    return compare_chart({name: runs[0] for name, runs in zip(names, ways)},
-                         title=f"From the base model to {losses['full']:.2f} nats, from random weights to {losses['random']:.2f}")
+    """The first seed of each way."""
+    runs = {found[0].header["name"]: found[0] for found in ways}
+    full, random = (runs[name].end["val_loss"] for name in ("full", "random"))
+    return compare_chart(runs, title=f"With the same budget: {full:.2f} nats from the base model, {random:.2f} from random weights")
 
 
 def draw_system(title, *names):
