@@ -114,11 +114,11 @@ def draw_panels(run, panels, title, columns):
     return figure
 
 
-def training_chart(run):
+def training_chart(run, *, title="The run, step by step"):
     """Loss, learning rate, gradient norm and epoch over the steps of a run, and its steps over time; returns the figure."""
     names = {"loss": "loss (nats per token)", "learning_rate": "learning rate", "grad_norm": "gradient norm", "epoch": "epoch"}
     panels = [(name, label, 1, "step", False) for name, label in names.items()] + [("step", "step", 1, "seconds", False)]
-    return draw_panels(run, panels, "The run, step by step", 3)
+    return draw_panels(run, panels, title, 3)
 
 
 SYSTEM = {  # column of the log: axis label, divisor, whether it counts since boot

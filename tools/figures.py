@@ -4,7 +4,7 @@ import hashlib
 
 import matplotlib.pyplot as plt
 
-from helpers.plots import compare_chart, loss_chart, system_chart, training_chart
+from helpers.plots import SYSTEM, compare_chart, loss_chart, system_chart, training_chart
 from helpers.runs import reference
 from helpers.runtime import REPOSITORY, shown
 from tools.results import groups
@@ -52,8 +52,13 @@ def draw_ways(*ways):
     return compare_chart(runs, title=f"With the same budget: {full:.2f} nats from the base model, {random:.2f} from random weights")
 
 
-def draw_system(title, *names):
-    return lambda runs: system_chart(runs[0], *names, title=title)
+def draw_system(message, *names):
+    """A chart of these columns of the system's rows; ``message`` is its title, with the largest value of the first as {}."""
+    def draw(runs):
+        largest = runs[0].curve(names[0], x="seconds")[1].max() / SYSTEM[names[0]][1]
+        return system_chart(runs[0], *names, title=message.format(f"{largest:,.1f}"))
+
+    return draw
 
 
 REAL, GPU = [("02", "real_full")], [("02", "t4_full")]  # on a CPU and on a GPU
@@ -62,11 +67,11 @@ CHARTS = {  # image -> (how it is drawn, (notebook, name) of its recorded runs)
     "train_and_val_loss_10M_128batch.png": (draw_loss, [("01", "10M_128batch")]),
     "train_and_val_loss_cpu.png": (draw_loss, [("01", "cpu")]),
     "dialogues_ways_cpu.png": (draw_ways, [("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random")]),
-    "chart_train.png": (lambda runs: training_chart(runs[0]), REAL),
-    "chart_gpu.png": (draw_system("The GPU at work", "gpu_percent"), GPU),
-    "chart_gpu2.png": (draw_system("The GPU's memory", "gpu_memory_bytes"), GPU),
-    "chart_memory.png": (draw_system("The machine's memory", "memory_bytes", "memory_percent"), REAL),
-    "chart_cpu_disk.png": (draw_system("CPU, disk and network", "cpu_percent", "disk_written", "net_received"), REAL),
+    "chart_train.png": (lambda runs: training_chart(runs[0], title=title(runs[0])), REAL),
+    "chart_gpu.png": (draw_system("The GPU is busy up to {} %", "gpu_percent"), GPU),
+    "chart_gpu2.png": (draw_system("The GPU holds at most {} GiB", "gpu_memory_bytes"), GPU),
+    "chart_memory.png": (draw_system("The process takes at most {} GiB", "memory_bytes", "memory_percent"), REAL),
+    "chart_cpu_disk.png": (draw_system("The CPU is busy up to {} %", "cpu_percent", "disk_written", "net_received"), REAL),
 }
 
 
