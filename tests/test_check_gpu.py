@@ -52,9 +52,11 @@ def test_all_checks_pass_here_and_one_file_holds_them(half, tmp_path, capsys):
 def test_the_last_cell_of_a_notebook_offers_the_checks(file, half, tmp_path, capsys):
     cell = [c for c in nbformat.read(file, as_version=4).cells if c.cell_type == "code"][-1].source
     assert cell.startswith("# @title Optional: check this GPU") and "CHECK_GPU = False" in cell
-    exec(cell, {"runtime": half, "run": make_run(tmp_path)})
+    run = make_run(tmp_path)
+    names = {"runtime": half, "run": run, "runs": {"full": run, "random": None}, "cards": {"full": None}}
+    exec(cell, dict(names))
     assert capsys.readouterr().out == ""
-    exec(cell.replace("CHECK_GPU = False", "CHECK_GPU = True"), {"runtime": half, "run": make_run(tmp_path)})
+    exec(cell.replace("CHECK_GPU = False", "CHECK_GPU = True"), dict(names))
     assert "estimated / measured" in capsys.readouterr().out and (half.workspace.parent / "check-gpu.jsonl").exists()
 
 
