@@ -64,6 +64,7 @@ notebooks: $(READY)  ## execute all notebooks on the CPU and store their outputs
 references: $(READY)  ## record the three runs of profile cpu that make each reference band
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --profile cpu --seeds 1 2 3
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --notebook 02 --profile cpu --seeds 1 2 3
+	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --notebook 03 --profile cpu --seeds 1 2 3
 
 base: $(READY)  ## train anew the tiny base model that later notebooks fine-tune
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.base

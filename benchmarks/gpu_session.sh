@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What to run when a large GPU is at hand for half an hour: correctness on CUDA, then the reference runs of notebooks 01 and 02 on real text.
-#   benchmarks/gpu_session.sh path/to/data [seeds]     the folder holds prose/*.txt, dailydialog/ and gpt2_tokenizer/
-# PART=checks, t4, full or dialogues in the environment keeps a call below ten minutes; all of them without it. $OUT: where logs go.
+# What to run when a large GPU is at hand for half an hour: correctness on CUDA, then the reference runs of notebooks 01 to 03 on real text.
+#   benchmarks/gpu_session.sh path/to/data [seeds]     the folder holds prose/*.txt, dailydialog/, wikitext2/ and gpt2_tokenizer/
+# PART=checks, t4, full, dialogues or articles in the environment keeps a call below ten minutes; all of them without it. $OUT: where logs go.
 # PART=prepare, here and with a network, packs the text and the wheels that a machine without one may lack: carry .gpu with the repository.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ out=${OUT:-workspace}
 site=$(mktemp -d)
 if [ "$part" = prepare ]; then
   rm -rf .gpu && mkdir -p .gpu/wheels
-  tar czf .gpu/data.tgz -C "$data" prose dailydialog gpt2_tokenizer
+  tar czf .gpu/data.tgz -C "$data" prose dailydialog wikitext2 gpt2_tokenizer
   python3 -m pip download -q --no-deps --only-binary=:all: --python-version "${PYTHON_VERSION:-3.12}" --implementation cp -d .gpu/wheels \
     --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
     --platform manylinux_2_26_x86_64 --platform manylinux_2_34_x86_64 -c constraints.txt \
@@ -45,5 +45,8 @@ if [ "$part" = all ] || [ "$part" = full ]; then
 fi
 if [ "$part" = all ] || [ "$part" = dialogues ]; then  # GPT-2's shape from random weights, float16 and 14.5 GiB, unless path/to/data/gpt2/ holds the real ones
   GPT_SERIES_DATA="$data" GPT_SERIES_DTYPE=float16 python3 -m tools.references --notebook 02 --profile t4 --seeds $seeds
+fi
+if [ "$part" = all ] || [ "$part" = articles ]; then
+  GPT_SERIES_DATA="$data" GPT_SERIES_DTYPE=float16 python3 -m tools.references --notebook 03 --profile t4 --seeds $seeds
 fi
 mkdir -p "$out" && cp -r data/reference "$out/"

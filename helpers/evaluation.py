@@ -5,7 +5,9 @@ import math
 
 import torch
 import torch.nn.functional as F
+from tqdm import tqdm
 
+from .runtime import ReaderError
 from .tokens import IGNORE
 
 
@@ -58,28 +60,54 @@ def token_losses(model, batch, runtime):
     return F.pad(losses.masked_fill(labels == IGNORE, torch.nan), (1, 0), value=torch.nan)
 
 
-def perplexity(model, tokens, *, block_size, stride):
-    """Perplexity of a token sequence under a sliding window.
+def window_losses(model, tokens, *, block_size, stride, batch_size=4):
+    """(n - 1,) losses in nats, of each token of a sequence but the first, under a sliding window; for our GPT and for Transformers' models.
 
-    Every token but the first is scored once, with at least ``block_size - stride`` tokens of context
-    where the sequence has them (Press et al., 2021, "Shortformer", section 3).
-
-    tokens: (n,) integer tensor, n >= 2.
-    Returns exp of the mean negative log-likelihood, in nats per token.
-    Raises ValueError if ``stride`` is not in 1..block_size.
+    The window holds ``block_size`` tokens and moves by ``stride``; a token is scored in the first window that predicts it, with at least
+    ``block_size - stride`` tokens of context where the sequence has them (Press et al., 2021, "Shortformer", section 3).
+    tokens: (n,) integers, n >= 2. batch_size: windows at once; it changes speed and memory only.
+    Raises ValueError if ``stride`` is not in 1..block_size or ``block_size`` is above the model's; ReaderError for tokens that do not fit.
     """
     if not 1 <= stride <= block_size:
         raise ValueError(f"stride must be between 1 and block_size ({block_size}), got {stride}")
-    total, scored = 0.0, 1  # the first token has no context: it is never scored
+    tokens = (tokens if torch.is_tensor(tokens) else torch.tensor(tokens)).long()  # a copy: a mapped file is read-only
+    config = getattr(model, "config", None)
+    if len(tokens) < 2:
+        raise ReaderError(f"a perplexity needs two tokens or more, got {len(tokens)}: give it a longer text")
+    if config and (limit := getattr(config, "max_position_embeddings", None) or config.block_size) < block_size:
+        raise ValueError(f"block_size must be at most the model's context ({limit}), got {block_size}")
+    if config and not 0 <= tokens.min() <= tokens.max() < config.vocab_size:
+        raise ReaderError(f"the tokens reach from {tokens.min()} to {tokens.max()}, the model knows 0 to {config.vocab_size - 1}: "
+                          "use the tokenizer that belongs to the model")
+    spans, scored = [], 1  # the first token has no context: it is never scored
     while scored < len(tokens):
-        stop = min(scored + (block_size if scored == 1 else stride), len(tokens))
-        window = tokens[max(0, stop - 1 - block_size) : stop]
-        with evaluating(model):
-            logits, _ = model(window[None, :-1])
-        losses = F.cross_entropy(logits[0].float(), window[1:], reduction="none")
-        total += losses[-(stop - scored) :].sum().item()  # only what no earlier window has scored
+        stop = min(scored + (stride if spans else block_size), len(tokens))
+        spans.append((max(0, stop - 1 - block_size), stop, stop - scored))  # only what no earlier window has scored
         scored = stop
-    return math.exp(total / (len(tokens) - 1))
+    losses = []
+    with tqdm(total=len(spans), unit="window", delay=5, leave=False) as bar:
+        for first in range(0, len(spans), batch_size):
+            group = spans[first : first + batch_size]
+            windows = torch.stack([tokens[begin:stop] for begin, stop, _ in group])  # (b, block_size + 1): all windows are equally long
+            with evaluating(model):
+                windows = windows.to(device_of(model))
+                logits = model(windows[:, :-1])[0].float()
+                each = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten(), reduction="none").view(len(group), -1).cpu()
+            losses += [row[-new:] for row, (_, _, new) in zip(each, group)]
+            bar.update(len(group))
+    return torch.cat(losses)
+
+
+def device_of(model):
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def perplexity(model, tokens, *, block_size, stride, batch_size=4):
+    """Perplexity of a token sequence under a sliding window: exp of the mean of `window_losses`, which see for the arguments.
+
+    Every token but the first is scored once. Returns the perplexity per token; raises what `window_losses` raises.
+    """
+    return math.exp(window_losses(model, tokens, block_size=block_size, stride=stride, batch_size=batch_size).double().mean().item())
 
 
 def bits_per_byte(loss, *, tokens, bytes):
@@ -106,3 +134,9 @@ def attention_weights(model, tokens, layer):
     scores = split(q) @ split(k).transpose(1, 2) / math.sqrt(q.shape[-1] // attention.n_head)
     future = torch.ones_like(scores, dtype=torch.bool).triu(1)
     return scores.masked_fill(future, -torch.inf).softmax(-1)
+
+
+def distinct(texts, n):
+    """Share of different n-grams of words among all n-grams of ``texts`` (Li et al., 2016): low where a model repeats itself."""
+    grams = [tuple(words[i : i + n]) for words in map(str.split, texts) for i in range(len(words) - n + 1)]
+    return len(set(grams)) / max(1, len(grams))

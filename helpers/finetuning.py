@@ -1,4 +1,4 @@
-"""Fine-tuning with the Hugging Face Trainer: its loop, with our settings, log, evaluation, checkpoints and resume."""
+"""Fine-tuning with the Hugging Face Trainer: its loop, with our settings, checkpoints and resume, on one device or under torchrun."""
 
 import copy
 import gc
@@ -10,19 +10,17 @@ import time
 import warnings
 from dataclasses import asdict, dataclass
 
-import numpy as np
 import torch
-from tqdm import tqdm
-from transformers import AutoModelForCausalLM, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import AutoModelForCausalLM, PrinterCallback, TrainingArguments
 
 from .budget import Budget, available_memory, flops_per_token, kept_bytes, peak_flops, states_bytes
-from .checkpoints import checksum, damage, newest_checkpoint, seal
-from .evaluation import token_losses
+from .checkpoints import checksum, damage, newest_checkpoint
 from .model import GPTConfig
 from .runs import Run, SystemMonitor, describe_hardware, make_header, settings_hash
 from .runtime import ReaderError, at_step, seed_everything, shown, step_of
-from .tokens import IGNORE, collate, fingerprint
+from .tokens import IGNORE, StreamBlocks, collate, count_labels, fingerprint_blocks
 from .training import Stopped, stop_button
+from .tuner import Even, FineTuner, Recorder, out_of_patience, rank, wait_for_all, world
 from .weights import save_whole
 
 WAYS = {"full": "adamw_torch_fused", "lora": "adamw_torch_fused", "8bit": "adamw_8bit"}  # way -> the Trainer's name of its optimizer
@@ -45,19 +43,28 @@ class FineTuneConfig:
     eval_every: int = 50                 # steps; a checkpoint is saved as often
     lora_rank: int = 16
     new_tokens: tuple = ()               # ids of marks whose embeddings LoRA trains too
+    patience: int | None = None          # early stopping: evaluations without a new best; None: never
 
     def __post_init__(self):
         if self.way not in WAYS:
             raise ValueError(f"unknown way {self.way!r}: choose one of {', '.join(WAYS)}")
-        if self.batch_size % self.micro:
-            raise ValueError(f"micro_batch_size must divide batch_size ({self.batch_size}), got {self.micro_batch_size}")
+        if self.batch_size < 1 or self.batch_size % world():
+            wanted = f"a multiple of the {world()} processes" if world() > 1 else "at least 1"
+            raise ValueError(f"batch_size must be {wanted}, got {self.batch_size}")
+        if self.micro < 1 or self.batch_size % (self.micro * world()):
+            processes = f" among {world()} processes" if world() > 1 else ""
+            raise ValueError(f"micro_batch_size must divide batch_size ({self.batch_size}){processes}, got {self.micro}")
         if self.way == "8bit" and not importlib.util.find_spec("bitsandbytes"):
             raise ReaderError('the 8-bit optimizer needs bitsandbytes, which is not installed: run pip install "bitsandbytes>=0.50", '
                               "or choose the way full or lora")
 
     @property
     def micro(self):
-        return self.micro_batch_size or self.batch_size
+        return self.micro_batch_size or self.batch_size // world()
+
+    @property
+    def accumulation(self):  # forward passes per step, on each device
+        return self.batch_size // (self.micro * world())
 
     def steps(self, n_blocks):  # of the optimizer, in the whole run
         return math.ceil(self.epochs * math.ceil(n_blocks / self.batch_size))
@@ -79,7 +86,7 @@ def prepare(model, config):
 def fine_tune_budget(model, train, validation, *, config, runtime):
     """The `Budget` of `fine_tune`, tried on a copy: what the forward pass keeps is watched, speed is that of two passes there and back."""
     copied, c = prepare(copy.deepcopy(model).to(runtime.device), config).train(), model.config
-    batch, times = {k: v.to(runtime.device) for k, v in collate(train[: config.micro]).items()}, []
+    batch, times = {k: v.to(runtime.device) for k, v in collate([train[i] for i in range(config.micro)]).items()}, []
     for _ in range(3):  # the first one warms up
         started = time.perf_counter()
         kept, loss = kept_bytes(copied, batch, runtime)
@@ -100,66 +107,20 @@ def training_arguments(config, runtime, folder):
     """The Trainer's arguments."""
     arguments = TrainingArguments(
         output_dir=str(folder), num_train_epochs=config.epochs, per_device_train_batch_size=config.micro, per_device_eval_batch_size=config.micro,
-        gradient_accumulation_steps=config.batch_size // config.micro, learning_rate=config.learning_rate, lr_scheduler_type="cosine",
+        gradient_accumulation_steps=config.accumulation, learning_rate=config.learning_rate, lr_scheduler_type="cosine",
         warmup_steps=config.warmup_steps, weight_decay=config.weight_decay, max_grad_norm=config.grad_clip, optim=WAYS[config.way],
         fp16=runtime.dtype == torch.float16, bf16=runtime.dtype == torch.bfloat16, use_cpu=runtime.device.type == "cpu",
         logging_steps=1, logging_nan_inf_filter=False, eval_strategy="steps", eval_steps=config.eval_every, save_steps=config.eval_every,
         save_total_limit=3, metric_for_best_model="eval_loss", greater_is_better=False, seed=runtime.seed, remove_unused_columns=False,
-        dataloader_pin_memory=runtime.device.type == "cuda", disable_tqdm=True, report_to="none")
+        dataloader_pin_memory=runtime.device.type == "cuda", ddp_find_unused_parameters=False, disable_tqdm=True, report_to="none")
     arguments._n_gpu = min(1, arguments.n_gpu)  # of several GPUs one: the Trainer would split each batch, and the settings say what a batch is
     return arguments
-
-
-class FineTuner(Trainer):
-    """The Trainer, with an evaluation that counts every token once: its own averages the means of unequal batches."""
-
-    def evaluate(self, *_, **__):
-        losses = [token_losses(self.model, batch, self.recorder.runtime).flatten().cpu() for batch in self.get_eval_dataloader()]
-        metrics = {"eval_loss": torch.cat(losses).double().nanmean().item()}
-        self.recorder.log(self.state, val_loss=metrics["eval_loss"])
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-
-class Recorder(TrainerCallback):
-    """Writes what the Trainer does into a `Run`, and ends it where a rehearsal or the stop button says."""
-
-    def __init__(self, run, runtime, last, tokens_per_step, show, pressed):
-        self.run, self.runtime, self.last, self.tokens_per_step, self.show, self.pressed = run, runtime, last, tokens_per_step, show, pressed
-        self.seconds = max((r.get("seconds", 0.0) for r in run.rows if r["kind"] == "metric"), default=0.0)  # of training steps alone
-        self.bar = tqdm(total=last, unit="step", mininterval=1.0)
-
-    def log(self, state, **row):
-        self.run.log(step=state.global_step, tokens=round(state.global_step * self.tokens_per_step), seconds=round(self.seconds, 3), **row)
-        if "val_loss" in row:
-            self.bar.set_postfix_str(f"validation loss {row['val_loss']:.3f}")
-            self.show(self.run)
-
-    def on_step_begin(self, args, state, control, **_):
-        self.clock = time.perf_counter()
-
-    def on_step_end(self, args, state, control, **_):
-        if state.global_step >= self.last or self.pressed.is_set():
-            control.should_log = control.should_save = control.should_training_stop = True
-            control.should_evaluate |= state.global_step >= self.last
-
-    def on_log(self, args, state, control, logs, **_):
-        if "grad_norm" not in logs:
-            return  # the Trainer's summary at the end
-        self.seconds += time.perf_counter() - self.clock  # the loss has been fetched, so the device is done
-        self.log(state, loss=logs["loss"], grad_norm=logs["grad_norm"], learning_rate=logs["learning_rate"], epoch=logs["epoch"])
-        self.bar.update(state.global_step - self.bar.n)
-        if not math.isfinite(logs["loss"]):
-            raise ReaderError(f"the loss is not a number at step {state.global_step:,}: lower learning_rate ({args.learning_rate:g}) "
-                              f"or lengthen warmup_steps ({args.warmup_steps}), and load the model anew before the next fine_tune")
-
-    def on_save(self, args, state, control, **_):
-        seal(self.run.file.with_name("checkpoints") / f"checkpoint-{state.global_step}", self.run.rows)
 
 
 def settings_of(model, config, runtime):
     """What decides a run's result, as plain values."""
     unused = {"micro_batch_size"} | ({"lora_rank", "new_tokens"} if config.way != "lora" else set())  # they do not change the result
+    unused |= {"patience"} if config.patience is None else set()
     tune = {k: v for k, v in (asdict(config) | {"new_tokens": list(config.new_tokens)}).items() if k not in unused}
     return {"tune": tune, "dtype": str(runtime.dtype), "parameters": model.num_parameters()}
 
@@ -170,7 +131,8 @@ def say_what_differs(run, settings):
         other = Run(log)
         before, now = other.header.get("settings", {}).get("tune", {}), settings["tune"]
         if log != run.file and before.get("way") == now["way"] and not other.complete:
-            changed = [f"{k} {before[k]} before, {now[k]} now" for k in now if k in before and before[k] != now[k]] or ["other data, weights or seed"]
+            changed = [f"{k} {before.get(k)} before, {now.get(k)} now" for k in before | now if before.get(k) != now.get(k)]
+            changed = changed or ["other data, weights or seed"]
             print(f"{log.parent.name} was begun with other settings ({'; '.join(changed)}) and stays as it is: this run is another one")
 
 
@@ -184,28 +146,34 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
     Raises ReaderError for lack of memory and a loss that is not a number, and Stopped at the stop button.
     """
     settings = settings_of(model, config, runtime) | ({"name": name} if name else {})
-    data = fingerprint(*(np.stack([list(b.values()) for b in blocks]) for blocks in (train, validation)))
+    settings |= {"block_size": train.block_size} if isinstance(train, StreamBlocks) else {}  # the same stream in other pieces
+    data = fingerprint_blocks(train, validation)
     weights = checksum({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, {})  # not a setting: processors round differently
     folder = runtime.workspace / f"{runtime.profile}-{settings_hash([settings, data, weights, runtime.seed, runtime.steps])}"
     run = Run(folder / "log.jsonl")
     if run.complete:
-        print(f"complete since {run.header['started']}: read from {shown(folder, 2)}")
+        print(f"complete since {run.header['started']}: read from {shown(folder, 2)}" * (rank() == 0))
         on_log(run)
         return run
-    say_what_differs(run, settings)
     last = min(steps := config.steps(len(train)), runtime.steps or math.inf)
     start = newest_checkpoint(folder / "checkpoints", last)  # from the last step the Trainer would take one more
+    while start and out_of_patience(Run(start / "rows.jsonl").curve("val_loss")[1], config.patience):
+        start = newest_checkpoint(folder / "checkpoints", step_of(start))  # it had stopped there: take that evaluation once more
     run.rows = Run(start / "rows.jsonl").rows if start else []
-    header = make_header(runtime, settings=settings, data=data) | {"steps": last, "name": name or config.way, "weights": weights}
-    run.begin(header, step=step_of(start) if start else 0, tracker=tracker)
-    print(f"resuming {at_step(start, steps)}, in" if start else f"training for {steps:,} steps"
-          + (f", a rehearsal of {last}," if last < steps else "") + " in", shown(folder, 2))
-    tokens = sum(int((b["labels"] != IGNORE).sum()) for b in train) / math.ceil(len(train) / config.batch_size)
     seed_everything(runtime.seed)  # LoRA draws its first matrices
-    with stop_button() as pressed:
-        recorder = Recorder(run, runtime, last, tokens, on_log, pressed)
-        trainer = FineTuner(prepare(model, config), training_arguments(config, runtime, folder / "checkpoints"), data_collator=collate,
-                            train_dataset=train, eval_dataset=validation, callbacks=[recorder])
+    arguments = training_arguments(config, runtime, folder / "checkpoints")
+    wait_for_all()  # nobody writes before everybody has read
+    if rank() == 0:
+        say_what_differs(run, settings)
+        header = make_header(runtime, settings=settings, data=data) | {"steps": last, "name": name or config.way, "weights": weights}
+        run.begin(header, step=step_of(start) if start else 0, tracker=tracker)
+        print(f"resuming {at_step(start, steps)}, in" if start else f"training for {steps:,} steps"
+              + (f", a rehearsal of {last}," if last < steps else "") + " in", shown(folder, 2))
+    tokens = count_labels(train) / math.ceil(len(train) / config.batch_size)
+    with stop_button(world()) as pressed:
+        recorder = Recorder(run, runtime, last, tokens, on_log, pressed, config.patience)
+        trainer = FineTuner(prepare(model, config), arguments, data_collator=collate, eval_dataset=validation, callbacks=[recorder],
+                            train_dataset=Even(train, config.micro * world()) if world() > 1 else train)
         trainer.recorder = recorder
         trainer.remove_callback(PrinterCallback)
         train_with(trainer, start, config, runtime)
@@ -213,8 +181,10 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
     if pressed.is_set() and trainer.state.global_step < last:
         raise Stopped(f"you stopped the training at step {trainer.state.global_step:,} of {steps:,}; everything is saved in {shown(folder, 2)}: "
                       "run this cell again to go on")
-    finish(trainer, folder, config, tokenizer, card)
-    return run
+    if rank() == 0:
+        finish(trainer, folder, config, tokenizer, card)
+    wait_for_all()
+    return run if rank() == 0 else Run(folder / "log.jsonl")
 
 
 def train_with(trainer, start, config, runtime):
@@ -223,7 +193,7 @@ def train_with(trainer, start, config, runtime):
     if runtime.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     try:
-        with SystemMonitor(trainer.recorder.run, device=runtime.device):
+        with SystemMonitor(trainer.recorder.run, device=runtime.device, active=rank() == 0):
             if start is None:
                 trainer.evaluate()
             trainer.train(resume_from_checkpoint=start and str(start))
@@ -251,7 +221,7 @@ def finish(trainer, folder, config, tokenizer, card):
         (folder / "model_final" / "README.md").write_text(card, encoding="utf-8")
     peak = torch.cuda.max_memory_allocated() or run.curve("memory_bytes", x="seconds")[1].max(initial=0)
     seconds, tokens = trainer.recorder.seconds, round(trainer.state.global_step * trainer.recorder.tokens_per_step)
-    run.log("end", status="complete", step=trainer.state.global_step, tokens=tokens, val_loss=float(losses[1:].min()), best_step=step_of(kept),
+    run.log("end", status="early stop" if out_of_patience(losses, config.patience) else "complete", step=trainer.state.global_step, tokens=tokens, val_loss=float(losses[1:].min()), best_step=step_of(kept),
             first_val_loss=float(losses[0]), seconds=round(seconds, 2), tokens_per_second=round(tokens / max(seconds, 1e-9), 1),
             peak_memory_bytes=int(peak), trainable=sum(p.numel() for group in trainer.optimizer.param_groups for p in group["params"]),
             optimizer_bytes=sum(t.nbytes for state in trainer.optimizer.state.values() for t in state.values() if torch.is_tensor(t)),

@@ -162,6 +162,21 @@ def scaling_chart(contexts, measured, *, linear, quadratic):
     return figure
 
 
+def stride_chart(measured, *, title):
+    """Perplexity and its cost under a sliding window, side by side: measured is {stride: (perplexity, seconds)}; returns the figure."""
+    figure, axes = new_figure(1, 2, size=(10, 4))
+    for panel, values, label in zip(axes, zip(*measured.values()), ("perplexity (per token)", "time (seconds)")):
+        panel.plot(list(measured), values, color=TRAIN, lw=2, marker="o", ms=7)
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(list(measured), [f"{stride:,}" for stride in measured])
+        panel.minorticks_off()
+        panel.set(xlabel="stride (tokens)", ylabel=label)
+        panel.margins(0.08)
+    axes[1].set_ylim(0, None)
+    axes[0].set_title(title, loc="left")
+    return figure
+
+
 def attention_chart(weights, labels, *, title):
     """Attention maps side by side: weights (n_head, T, T), one row per token that looks; returns the figure."""
     heads, T = len(weights), len(labels)

@@ -5,14 +5,14 @@ All tokenizers are `transformers` fast tokenizers with one special token, ``<|en
 
 import bisect
 import hashlib
-import io
-import json
+import itertools
 import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from .hub import asking_hub
@@ -78,22 +78,53 @@ def pack(documents, eos):
 def tokenize(dataset, tokenizer, folder):
     """Token streams of all splits, kept in ``folder`` and memory-mapped: {"train": (n,), "validation": (m,)}.
 
-    Tokenizing is done once for the same text and tokenizer; after that the files are opened in milliseconds.
+    dataset: {split: rows}, where each row has a "text"; rows are read one after the other, twice, so that a text far larger than memory
+    goes through. Tokenizing is done once for the same text and tokenizer; after that the files are opened.
+    Raises ReaderError for a split without text and a disk that is full.
     """
-    streams = {}
+    folder, streams = Path(folder), {}
     for split, rows in dataset.items():
-        texts = list(rows["text"])
-        key = hashlib.sha256(json.dumps([texts, tokenizer.backend_tokenizer.to_str()]).encode()).hexdigest()[:12]
-        file = Path(folder) / f"{split}-{key}.npy"
+        digest, size = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()), 0
+        for text in (row["text"].encode() for row in rows):
+            digest.update(len(text).to_bytes(8, "little") + text)
+            size += len(text)
+        if not size:
+            raise ReaderError(f"there is no text in {split}: choose a longer text")
+        file = folder / f"{split}-{digest.hexdigest()[:12]}.npy"
         try:
             streams[split] = np.load(file, mmap_mode="r")
         except (OSError, ValueError, EOFError):  # not made yet, or cut short
-            content = io.BytesIO()
-            np.save(content, pack(tokenizer(texts, verbose=False)["input_ids"], tokenizer.eos_token_id))
-            write_whole(file, lambda temporary: temporary.write_bytes(content.getbuffer()), content.tell(),
-                        suffix=f".{os.getpid()}.tmp")  # several processes may come here at once
+            write = lambda temporary: write_stream(temporary, token_pieces(rows, tokenizer, size, split), len(tokenizer))
+            write_whole(file, write, size // 2, suffix=f".{os.getpid()}.tmp")  # several processes may come here at once
             streams[split] = np.load(file, mmap_mode="r")
     return streams
+
+
+def token_pieces(rows, tokenizer, size, split):
+    """The stream of a split in pieces, each of about a million bytes of text; a bar over ``size`` bytes where it takes long."""
+    waiting, bytes = [], 0
+    with tqdm(total=size, unit="B", unit_scale=True, desc=f"tokenizing {split}", delay=3) as bar:
+        for text in itertools.chain((row["text"] for row in rows), [None]):  # None: the end
+            if waiting and (text is None or bytes > 2**20):
+                yield pack(tokenizer(waiting, verbose=False)["input_ids"], tokenizer.eos_token_id)
+                bar.update(bytes)
+                waiting, bytes = [], 0
+            if text is not None:
+                waiting.append(text)
+                bytes += len(text.encode())
+
+
+def write_stream(file, pieces, vocab_size):
+    """Write token lists as one array into a .npy file, piece by piece: uint16, or uint32 above 65,536 tokens."""
+    dtype, count = np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32), 0
+    header = lambda n: {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (n,)}
+    with open(file, "wb") as out:
+        np.lib.format.write_array_header_1_0(out, header(0))  # NumPy leaves room in it for a larger count
+        for piece in pieces:
+            out.write(piece.astype(dtype).tobytes())
+            count += len(piece)
+        out.seek(0)
+        np.lib.format.write_array_header_1_0(out, header(count))
 
 
 def check_length(tokens, block_size, name):
@@ -107,7 +138,8 @@ def fingerprint(*streams):
     """Twelve hexadecimal digits that tell these token streams from all others."""
     digest = hashlib.sha256()
     for stream in streams:
-        digest.update(str(stream.dtype).encode() + np.ascontiguousarray(stream).tobytes())
+        digest.update(str(stream.dtype).encode())
+        digest.update(np.ascontiguousarray(stream))
     return digest.hexdigest()[:12]
 
 
@@ -179,9 +211,13 @@ def to_blocks(encoded, groups, block_size, pad):
 def collate(blocks):
     """Blocks -> the batch a Transformers model takes: {"input_ids", "labels", "position_ids"} (B, T), {"attention_mask"} (B, 1, T, T).
 
-    The mask lets a token see itself and what stands before it in its own document; positions begin at 0 in each.
+    The mask lets a token see itself and what stands before it in its own document; positions begin at 0 in each. Blocks that know no
+    documents, such as `StreamBlocks`, need neither: a token sees all before it.
     """
-    ids, labels, documents = (torch.from_numpy(np.stack([b[k] for b in blocks])) for k in ("input_ids", "labels", "documents"))
+    batch = {k: torch.from_numpy(np.stack([b[k] for b in blocks])) for k in blocks[0]}
+    if "documents" not in batch:
+        return batch
+    ids, labels, documents = (batch[k] for k in ("input_ids", "labels", "documents"))
     B, T = ids.shape
     begins = torch.ones(B, T, dtype=torch.bool)
     begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
@@ -189,3 +225,35 @@ def collate(blocks):
     first = torch.where(begins, index, 0).cummax(1).values  # (B, T): where the document of each position begins
     mask = (documents[:, :, None] == documents[:, None, :]).tril()  # (B, T, T)
     return {"input_ids": ids, "labels": labels, "position_ids": index - first, "attention_mask": mask[:, None]}
+
+
+class StreamBlocks:
+    """A token stream (n,), such as `tokenize` gives, as blocks for `fine_tune`, each read from its file when it is asked for.
+
+    Each token stands in one block and is a label there, but for a block's first, which nothing precedes; a rest shorter than a block is left out.
+    """
+
+    def __init__(self, tokens, block_size, name="training"):
+        check_length(tokens, block_size, name)
+        self.tokens, self.block_size = tokens[: len(tokens) // block_size * block_size], block_size
+
+    def __len__(self):
+        return len(self.tokens) // self.block_size
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        ids = np.asarray(self.tokens[index * self.block_size : (index + 1) * self.block_size], dtype=np.int64)
+        return {"input_ids": ids, "labels": np.concatenate([[IGNORE], ids[1:]])}
+
+
+def count_labels(blocks):
+    """How many labels of these blocks the loss counts."""
+    if isinstance(blocks, StreamBlocks):
+        return len(blocks) * (blocks.block_size - 1)
+    return sum(int((b["labels"] != IGNORE).sum()) for b in blocks)
+
+
+def fingerprint_blocks(*sets):
+    """The `fingerprint` of sets of blocks."""
+    return fingerprint(*(blocks.tokens if isinstance(blocks, StreamBlocks) else np.stack([list(b.values()) for b in blocks]) for blocks in sets))

@@ -38,6 +38,7 @@ def load_base(runtime, name=None):
         with asking_hub(place):
             model, tokenizer = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **FAST), AutoTokenizer.from_pretrained(place)
         model.loss_type = "ForCausalLM"  # which Transformers takes for GPT-2 anyway, but with a warning
+        model.config.pad_token_id = None  # GPT-2 has none; with one, a text that begins or ends with it makes Transformers warn
         return model, tokenizer
     tokenizer = gpt2_tokenizer(runtime.data)
     print(f"base model: a {'small ' * tiny}GPT-2 with random weights, as {shown(local)} is not there")

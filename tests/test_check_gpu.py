@@ -37,12 +37,15 @@ def make_run(folder):
 def test_all_checks_pass_here_and_one_file_holds_them(half, tmp_path, capsys):
     assert check_gpu.check_gpu(half, make_run(tmp_path)) is True
     rows = [json.loads(line) for line in (half.workspace.parent / "check-gpu.jsonl").read_text().splitlines()]
-    assert [r["kind"] for r in rows] == ["machine", *["check"] * 5, "notebook"]
-    assert {r["name"]: r["passed"] for r in rows[1:6]} == dict(check_logits=True, check_generation=True, check_half=True, check_resume=True, check_cap=None)
+    assert [r["kind"] for r in rows] == ["machine", *["check"] * 6, "notebook"]
+    assert {r["name"]: r["passed"] for r in rows[1:7]} == dict(check_logits=True, check_generation=True, check_half=True, check_resume=True, check_cap=None,
+                                                                   check_published=None)
+    assert rows[6]["finding"] == "no hub"
     assert rows[0]["versions"]["transformers"] and rows[0]["dtype"] == "torch.float16"
-    assert rows[6]["estimated"] == dict(memory_bytes=300, tokens_per_second=100.0, minutes=0.1)
-    assert rows[6]["measured"] == dict(memory_bytes=400, tokens_per_second=50.0, minutes=0.2)
+    assert rows[7]["estimated"] == dict(memory_bytes=300, tokens_per_second=100.0, minutes=0.1)
+    assert rows[7]["measured"] == dict(memory_bytes=400, tokens_per_second=50.0, minutes=0.2)
     out = capsys.readouterr().out
+    assert "not run published   no hub" in out
     assert "notebook 01: estimated / measured: memory_bytes 0.75, tokens_per_second 2.00, minutes 0.50" in out
     assert out.endswith("send back this file: path/to/space/check-gpu.jsonl\n")
     assert str(tmp_path) not in out + json.dumps(rows)
@@ -53,7 +56,7 @@ def test_the_last_cell_of_a_notebook_offers_the_checks(file, half, tmp_path, cap
     cell = [c for c in nbformat.read(file, as_version=4).cells if c.cell_type == "code"][-1].source
     assert cell.startswith("# @title Optional: check this GPU") and "CHECK_GPU = False" in cell
     run = make_run(tmp_path)
-    names = {"runtime": half, "run": run, "runs": {"full": run, "random": None}, "cards": {"full": None}}
+    names = {"runtime": half, "run": run, "runs": {"full": run, "base": run, "random": None}, "cards": {"full": None}}
     exec(cell, dict(names))
     assert capsys.readouterr().out == ""
     exec(cell.replace("CHECK_GPU = False", "CHECK_GPU = True"), dict(names))
@@ -81,7 +84,7 @@ def test_a_broken_part_is_a_finding_and_the_rest_goes_on(half, monkeypatch, name
     breakage(monkeypatch)
     assert check_gpu.check_gpu(half) is False
     rows = [json.loads(line) for line in (half.workspace.parent / "check-gpu.jsonl").read_text().splitlines()]
-    assert len(rows) == 6 and next(r for r in rows if r.get("name") == name)["passed"] is False
+    assert len(rows) == 7 and next(r for r in rows if r.get("name") == name)["passed"] is False
 
 
 def test_a_check_that_raises_is_a_finding(half, monkeypatch, capsys):

@@ -7,8 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import make_gpt, make_stream
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from helpers.evaluation import attention_weights, bits_per_byte, loss_sum, mean_loss, perplexity, unigram_entropy
+from helpers.evaluation import attention_weights, bits_per_byte, distinct, loss_sum, mean_loss, perplexity, unigram_entropy, window_losses
+from helpers.runtime import ReaderError
 
 
 def losses_of(model, window):
@@ -76,8 +80,11 @@ class Ledger:
 
     eval = train
 
+    def parameters(self):
+        return iter(())
+
     def __call__(self, tokens):
-        self.windows.append(tokens[0].tolist())
+        self.windows += tokens.tolist()
         return torch.zeros(*tokens.shape, 1000), None
 
 
@@ -94,6 +101,89 @@ def test_every_token_is_scored_once_with_the_promised_context(n, block_size, str
         assert window[0] == max(0, window[-1] + 1 - block_size)  # as much context as fits: block_size - stride or more
         scored += new
     assert scored == n
+
+
+def make_theirs(name):
+    """A tiny model of Transformers, all of whose parameters are random, that takes what `make_gpt`'s takes."""
+    torch.manual_seed(3)
+    shape = dict(vocab_size=61, bos_token_id=0, eos_token_id=0)
+    if name == "GPT-2":
+        model = GPT2LMHeadModel(GPT2Config(**shape, n_positions=16, n_layer=2, n_head=2, n_embd=32))
+    else:
+        model = LlamaForCausalLM(LlamaConfig(**shape, max_position_embeddings=16, num_hidden_layers=1, num_attention_heads=2, hidden_size=32,
+                                             intermediate_size=32))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model.eval()
+
+
+MODELS = {"ours": make_gpt(), "GPT-2": make_theirs("GPT-2"), "Llama": make_theirs("Llama")}
+
+
+def loss_of(model, tokens, place, block_size, stride):
+    """Loss of one token, of the last logits of one pass over its context: what its window holds before it."""
+    last = block_size  # the last token of the first window that predicts it; the first window begins with the text
+    while last < place:
+        last += stride
+    last = min(last, len(tokens) - 1)
+    context = tokens[max(0, last - block_size) : place]
+    with torch.no_grad():
+        logits = model(context[None])[0][0, -1].double()
+    return (logits.logsumexp(0) - logits[tokens[place]]).item()
+
+
+@pytest.mark.parametrize("name", MODELS)
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@given(data=st.data(), n=st.integers(2, 50), block_size=st.integers(1, 16), batch_size=st.integers(1, 7))
+def test_window_losses_are_those_of_one_pass_a_token(name, data, n, block_size, batch_size):
+    stride = data.draw(st.integers(1, block_size))
+    model, tokens = MODELS[name], torch.from_numpy(make_stream(n, seed=n).astype(np.int64))
+    found = window_losses(model, tokens, block_size=block_size, stride=stride, batch_size=batch_size)
+    assert found.shape == (n - 1,) and not found.requires_grad  # the first token is not scored
+    expected = [loss_of(model, tokens, place, block_size, stride) for place in range(1, n)]
+    torch.testing.assert_close(found.double(), torch.tensor(expected, dtype=torch.double), atol=1e-5, rtol=1e-5)
+    whole = perplexity(model, tokens, block_size=block_size, stride=stride, batch_size=batch_size)
+    assert whole == pytest.approx(math.exp(sum(expected) / (n - 1)), rel=1e-5)
+
+
+@pytest.mark.parametrize("n", [17, 18, 33, 34, 41, 50])
+def test_the_last_window_has_the_longest_context_that_fits(gpt, text, n):
+    losses = window_losses(gpt, text[:n], block_size=16, stride=16)
+    rest = (n - 1) % 16
+    expected = losses_of(gpt, text[n - 17 : n])
+    torch.testing.assert_close(losses[-(rest or 16) :], expected[-(rest or 16) :], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 100])
+def test_the_batch_size_changes_nothing(gpt, text, batch_size):
+    one, several = (window_losses(gpt, text, block_size=16, stride=5, batch_size=size) for size in (1, batch_size))
+    torch.testing.assert_close(several, one, atol=1e-5, rtol=0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_tokens_may_lie_in_a_mapped_file_an_array_or_a_list(gpt, text, tmp_path):
+    expected = window_losses(gpt, text, block_size=16, stride=5)
+    np.save(tmp_path / "stream.npy", make_stream(50))
+    mapped = np.load(tmp_path / "stream.npy", mmap_mode="r")
+    assert mapped.dtype == np.uint16 and not mapped.flags.writeable
+    for tokens in (mapped, mapped.astype(np.uint32), text.int(), text.tolist()):
+        assert torch.equal(window_losses(gpt, tokens, block_size=16, stride=5), expected)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("tokens, block_size, kind, sentence", [
+    ([], 16, ReaderError, "a perplexity needs two tokens or more, got 0: give it a longer text"),
+    ([5], 16, ReaderError, "a perplexity needs two tokens or more, got 1: give it a longer text"),
+    ([5, 61, 7], 16, ReaderError, "the tokens reach from 5 to 61, the model knows 0 to 60: use the tokenizer that belongs to the model"),
+    ([5, -1, 7], 16, ReaderError, "the tokens reach from -1 to 7, the model knows 0 to 60: use the tokenizer that belongs to the model"),
+    ([5, 6, 7], 17, ValueError, "block_size must be at most the model's context (16), got 17"),
+])
+def test_tokens_and_blocks_that_do_not_fit_are_one_sentence(name, tokens, block_size, kind, sentence):
+    with pytest.raises(kind) as error:
+        perplexity(MODELS[name], np.array(tokens, dtype=np.int64), block_size=block_size, stride=1)
+    assert str(error.value) == sentence
+    assert perplexity(MODELS[name], np.array([0, 60]), block_size=16, stride=1) > 0  # the ends of the vocabulary fit
 
 
 def test_a_model_that_knows_nothing_has_perplexity_v(text):
@@ -141,3 +231,11 @@ def test_attention_weights_are_causal_and_reproduce_the_attention(gpt, tokens, l
 def test_attention_weights_leave_no_hook_behind(gpt, tokens):
     attention_weights(gpt, tokens[:1], 0)
     assert not gpt.h[0].attn._forward_pre_hooks
+
+
+@pytest.mark.parametrize("texts, n, share", [
+    (["the cat sat on the mat"], 1, 5 / 6), (["the cat the cat the cat"], 2, 2 / 5), (["a b c", "a b d"], 2, 3 / 4), (["a a a a"], 1, 1 / 4),
+    (["a b c d"], 2, 1), (["a b", "b c"], 2, 1), (["a", ""], 2, 0), ([], 1, 0), ([" a\n b  a b "], 2, 2 / 3),
+])
+def test_distinct_by_hand(texts, n, share):
+    assert distinct(texts, n) == pytest.approx(share)

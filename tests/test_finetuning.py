@@ -20,7 +20,7 @@ from tiny_run import on_call
 from tiny_tune import CONFIG, blocks, load, start, tiny_tune
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
-from helpers import finetuning
+from helpers import finetuning, tuner
 from helpers.corpora import OFFLINE
 from helpers.evaluation import token_losses
 from helpers.finetuning import WAYS, FineTuneConfig, FineTuner, Recorder, fine_tune_budget, prepare, training_arguments
@@ -65,7 +65,7 @@ def cut(workspace, step, way="full", **settings):
 def scripted(losses):
     """A stand-in for `token_losses` whose evaluations, of two batches each, give these mean losses in turn."""
     losses = iter([loss for loss in losses for _ in range(2)])
-    return lambda *_: torch.tensor([next(losses)])
+    return lambda model, batch, runtime: torch.full(batch["labels"].shape, next(losses))
 
 
 def damage(*files, change=flip_a_byte):
@@ -151,7 +151,7 @@ def test_where_all_checkpoints_are_damaged_the_run_starts_anew(interrupted, whol
 
 
 def test_a_damaged_checkpoint_is_made_anew_and_may_be_the_best(tmp_path, monkeypatch):
-    monkeypatch.setattr(finetuning, "token_losses", scripted([5.0, 4.0, 3.0, 2.0, 2.0, 9.0]))
+    monkeypatch.setattr(tuner, "token_losses", scripted([5.0, 4.0, 3.0, 2.0, 2.0, 9.0]))
     damage(cut(tmp_path, 10) / "checkpoints" / "checkpoint-9" / "model.safetensors")
     assert tiny_tune(tmp_path).end["best_step"] == 9
 
@@ -168,7 +168,7 @@ def test_stop_button_saves_and_the_next_run_goes_on(step, whole, tmp_path, monke
 
 
 def test_a_moved_workspace_goes_on_and_still_finds_the_best(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(finetuning, "token_losses", scripted([5.0, 2.0, 3.0, 4.0, 6.0]))
+    monkeypatch.setattr(tuner, "token_losses", scripted([5.0, 2.0, 3.0, 4.0, 6.0]))
     best = weights(cut(tmp_path / "before", 8) / "checkpoints" / "checkpoint-3")
     shutil.move(tmp_path / "before", tmp_path / "after")
     run = tiny_tune(tmp_path / "after")
@@ -253,7 +253,7 @@ def test_the_weights_of_the_best_evaluation_are_kept(way, tmp_path, monkeypatch)
         kept.update({f.parent.name: load_file(f) for f in run.file.parent.glob("checkpoints/checkpoint-3/*model.safetensors")})
 
     kept, file = {}, "adapter/adapter_model.safetensors" if way == "lora" else "model_final/model.safetensors"
-    monkeypatch.setattr(finetuning, "token_losses", scripted([5.0, 3.0, 4.0, 6.0, 3.5]))
+    monkeypatch.setattr(tuner, "token_losses", scripted([5.0, 3.0, 4.0, 6.0, 3.5]))
     run = tiny_tune(tmp_path, way, on_log=show)
     assert (run.end["best_step"], run.end["val_loss"], run.end["first_val_loss"], run.end["step"]) == (3, 3.0, 5.0, 10)
     torch.testing.assert_close(load_file(run.file.parent / file), kept["checkpoint-3"], atol=0, rtol=0)
@@ -389,7 +389,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(tmp_path, monkeypatch):
 
 
 def test_a_damaged_best_checkpoint_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(finetuning, "token_losses", scripted([5.0, 2.0, 3.0, 4.0, 6.0]))
+    monkeypatch.setattr(tuner, "token_losses", scripted([5.0, 2.0, 3.0, 4.0, 6.0]))
     damage(cut(tmp_path, 8) / "checkpoints" / "checkpoint-3" / "model.safetensors")
     with pytest.raises(ReaderError, match=r"^the best checkpoint checkpoint-3 cannot be used \(.+\): delete path/to/\S+ to train anew$"):
         tiny_tune(tmp_path)

@@ -205,6 +205,20 @@ def test_solutions_are_right_and_stubs_are_not(file):
     ("02", 3, "def my_mask(documents): return torch.ones(6, 6, dtype=torch.bool).tril()", "other documents"),
     ("02", 3, "def my_mask(documents): return (documents[:, None] == documents[None]).tril(-1)", "see itself"),
     ("02", 3, "def my_mask(documents): return torch.eye(6, dtype=torch.bool)", "too little"),
+    ("03", 1, "my_answer = math.exp(3.2)", "per token"),
+    ("03", 1, "my_answer = math.exp(3.2 / 1.3)", "you divided"),
+    ("03", 1, "my_answer = math.exp(3.2) * 1.3", "multiply the loss"),
+    ("03", 1, "my_answer = 3.2 * 1.3", "exponential"),
+    ("03", 1, "my_answer = 7", "not yet"),
+    ("03", 2, "def my_scored(n, b, s): return [(0, 4), (4, 7), (7, 10), (10, 12)]", "nothing before it"),
+    ("03", 2, "def my_scored(n, b, s): return [(i, min(i + b, n)) for i in range(1, n, s)]", "twice"),
+    ("03", 2, "def my_scored(n, b, s): return [(1, 5), (5, 8), (8, 11)]", "never scored"),
+    ("03", 2, "def my_scored(n, b, s): return [(i, min(i + b, n)) for i in range(1, n, b)]", "stride"),
+    ("03", 2, "def my_scored(n, b, s): return n.oops", "AttributeError"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s), b)]", "leave the rest out"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) - b, 2)]", "twice"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) - b, b + 1)]", "is no target"),
+    ("03", 3, "def my_blocks(s, b): return s.oops", "AttributeError"),
 ])
 def test_checks_name_the_usual_mistake(notebook, number, wrong, diagnosis):
     file = next(f for f in FILES if f.name.startswith(notebook))

@@ -12,8 +12,8 @@ from tools.fork import address
 from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["runtime", "hub", "runs", "corpora", "tokens", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
-         "training", "pretrain", "finetuning"]
+ORDER = ["runtime", "hub", "runs", "corpora", "wikitext", "tokens", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
+         "training", "pretrain", "tuner", "finetuning", "finetune"]
 
 
 def imports(file):
@@ -81,7 +81,8 @@ def test_ci_runs_the_readers_command():
     assert "tests" in recipe and "--nbval-lax" in recipe and "notebooks" in recipe
 
 
-@pytest.mark.parametrize("key", [("01", "cpu"), *(("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random", "original"))])
+@pytest.mark.parametrize("key", [("01", "cpu"), *(("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random", "original")),
+                                 ("03", "cpu_full"), ("03", "cpu_random")])
 def test_recorded_runs_of_profile_cpu_make_a_band(key):
     runs = groups()[key]
     assert len({r.header["seed"] for r in runs}) >= 3 and all(r.complete for r in runs)
@@ -94,3 +95,11 @@ def test_fine_tuning_on_a_cpu_shows_transfer():
     for way in ("full", "lora", "8bit"):
         assert found[f"02.cpu_{way}.test_loss"] < 0.8 * found[f"02.cpu_{way}.base_test_loss"]
         assert found[f"02.cpu_{way}.val_loss"] < found["02.cpu_random.val_loss"] and found[f"02.cpu_{way}.test_loss"] < found["02.cpu_random.test_loss"]
+
+
+def test_fine_tuning_on_articles_shows_transfer_and_what_it_costs():
+    """Perplexity at least 25 % below the base's on held-out articles, below that from random weights; and higher on the old text."""
+    found = results()
+    tuned, random = (found[f"03.cpu_{name}.test_tuned_per_token"] for name in ("full", "random"))
+    assert tuned < 0.75 * found["03.cpu_full.test_base_per_token"] and tuned < random
+    assert found["03.cpu_full.prose_tuned_per_token"] > found["03.cpu_full.prose_base_per_token"]

@@ -137,14 +137,47 @@ def test_another_text_or_tokenizer_is_tokenized_anew(dataset, bpe, tmp_path):
 
 
 def test_a_half_written_stream_is_not_taken_for_a_whole_one(dataset, bpe, tmp_path, monkeypatch):
-    def half(out, stream):
-        out.write(b"half of it")
+    def half(*arguments):
+        yield next(pieces(*arguments))
         raise KeyboardInterrupt
 
+    pieces = tokens.token_pieces
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(np, "save", half)
+        patch.setattr(tokens, "token_pieces", half)
         tokenize(dataset, bpe, tmp_path)
+    assert list(tmp_path.glob("*.npy")) == []
     assert bpe.decode(tokenize(dataset, bpe, tmp_path)["validation"].tolist()) == "the mat" + END
+
+
+@pytest.mark.parametrize("keep", [0, 1, 60, 127, 128, 129, -1], ids=lambda n: f"{n} bytes")
+def test_a_truncated_stream_is_made_again(dataset, bpe, tmp_path, keep):
+    whole = np.array(tokenize(dataset, bpe, tmp_path)["train"])
+    file = next(tmp_path.glob("train-*"))
+    content = file.read_bytes()
+    file.write_bytes(content[:keep])  # 128 bytes are the header
+    again = tokenize(dataset, bpe, tmp_path)["train"]
+    assert np.array_equal(again, whole) and again.dtype == whole.dtype and file.read_bytes() == content
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", ""]], ids=["no row", "an empty row", "two empty rows"])
+def test_a_split_without_text_is_one_sentence(bpe, tmp_path, texts):
+    with pytest.raises(ReaderError) as error:
+        tokenize({"train": [{"text": "the mat"}], "validation": [{"text": text} for text in texts]}, bpe, tmp_path)
+    assert str(error.value) == "there is no text in validation: choose a longer text"
+
+
+@pytest.mark.parametrize("entries, dtype", [(65_536, np.uint16), (65_537, np.uint32)])
+def test_a_stream_has_room_for_every_token(tmp_path, entries, dtype):
+    pieces = [np.array([1, entries - 1]), np.array([], dtype=np.uint16), np.array([7], dtype=np.uint16)]
+    tokens.write_stream(tmp_path / "stream.npy", iter(pieces), entries)
+    found = np.load(tmp_path / "stream.npy", mmap_mode="r")
+    assert found.dtype == dtype and found.tolist() == [1, entries - 1, 7]
+
+
+def test_a_stream_is_written_in_pieces_of_about_a_million_bytes(bpe):
+    texts = ["a " * 250_000, "é" * 300_000, "b " * 100, "", "c" * 100]  # a text is never cut
+    pieces = list(tokens.token_pieces([{"text": text} for text in texts], bpe, 1, "train"))
+    assert [bpe.decode(piece.tolist()) for piece in pieces] == [texts[0] + END + texts[1] + END, "".join(t + END for t in texts[2:])]
 
 
 @pytest.mark.parametrize("text", ANYTHING, ids=ascii)

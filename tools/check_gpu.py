@@ -1,7 +1,7 @@
 """What only a GPU can tell, in one file to send back: `make check-gpu`, or the last cell of a notebook.
 
 Profile t4 caps any card's memory at a T4's 14.5 GiB, and float16 is asked for, as a T4 has no bfloat16. Without a GPU the same
-checks run on the CPU, so that a reader is never the first to run them.
+checks run on the CPU, so that a reader is never the first to run them. What cannot be run somewhere is listed as not run, never as passed.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from helpers.runs import describe_hardware
 from helpers.runtime import ReaderError, seed_everything, setup, shown
 from helpers.training import TrainConfig, fit
 from helpers.weights import to_transformers
+from tools.published import check_published
 
 PACKAGES = ("transformers", "datasets", "tokenizers", "huggingface_hub", "peft", "trl", "bitsandbytes", "accelerate", "torchao", "numpy")
 SHAPE = dict(vocab_size=128, block_size=32, n_layer=2, n_head=2, n_embd=32)
@@ -126,13 +127,13 @@ def check_gpu(runtime, *runs):
     """Run all checks, compare the budget cards of ``runs``, print a line each, write them to one file and return whether all passed."""
     file = runtime.workspace.parent / "check-gpu.jsonl"
     rows = [{"kind": "machine"} | machine(runtime)]
-    for check in (check_logits, check_generation, check_half, check_resume, check_cap):
+    for check in (check_logits, check_generation, check_half, check_resume, check_cap, check_published):
         try:
             passed, finding = check(runtime)
         except (RuntimeError, ReaderError) as error:  # a check that fails is a finding; the others still run
             passed, finding = False, f"{type(error).__name__}: {error}".splitlines()[0]
         rows.append(dict(kind="check", name=check.__name__, passed=passed, finding=finding))
-        print(f"{ {True: 'passed', False: 'FAILED', None: '-'}[passed]:7} {check.__name__.removeprefix('check_'):11} {finding}")
+        print(f"{ {True: 'passed', False: 'FAILED', None: 'not run'}[passed]:7} {check.__name__.removeprefix('check_'):11} {finding}")
     for run in runs:
         row = {"kind": "notebook"} | compare(run)
         rows.append(row)

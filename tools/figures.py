@@ -4,7 +4,7 @@ import hashlib
 
 import matplotlib.pyplot as plt
 
-from helpers.plots import SYSTEM, compare_chart, loss_chart, system_chart, training_chart
+from helpers.plots import SYSTEM, compare_chart, loss_chart, stride_chart, system_chart, training_chart
 from helpers.runs import reference
 from helpers.runtime import REPOSITORY, shown
 from tools.results import groups
@@ -52,6 +52,22 @@ def draw_ways(*ways):
     return compare_chart(runs, title=f"With the same budget: {full:.2f} nats from the base model, {random:.2f} from random weights")
 
 
+def draw_transfer(base, random):
+    """The first seed of both starts."""
+    runs = {"from the base": base[0], "from random weights": random[0]}
+    ends = [run.end["val_loss"] for run in runs.values()]
+    return compare_chart(runs, title="Transfer: the same articles and budget, {:.2f} against {:.2f} nats".format(*ends))
+
+
+def draw_strides(runs):
+    """Perplexity and time against stride, of the first seed's base model."""
+    strides = next(row["strides"] for row in runs[0].rows if row["kind"] == "result")
+    measured = {int(stride): tuple(row) for stride, row in strides.items()}
+    first, last = measured[max(measured)], measured[min(measured)]
+    message = f"Stride {max(measured)} to {min(measured)}: {1 - last[0] / first[0]:.0%} lower perplexity, {last[1] / first[1]:.0f} times the time"
+    return stride_chart(measured, title=message)
+
+
 def draw_system(message, *names):
     """A chart of these columns of the system's rows; ``message`` is its title, with the largest value of the first as {}."""
     def draw(runs):
@@ -67,6 +83,8 @@ CHARTS = {  # image -> (how it is drawn, (notebook, name) of its recorded runs)
     "train_and_val_loss_10M_128batch.png": (draw_loss, [("01", "10M_128batch")]),
     "train_and_val_loss_cpu.png": (draw_loss, [("01", "cpu")]),
     "dialogues_ways_cpu.png": (draw_ways, [("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random")]),
+    "wikitext_transfer_cpu.png": (draw_transfer, [("03", "cpu_full"), ("03", "cpu_random")]),
+    "perplexity_stride_cpu.png": (draw_strides, [("03", "cpu_full")]),
     "chart_train.png": (lambda runs: training_chart(runs[0], title=title(runs[0])), REAL),
     "chart_gpu.png": (draw_system("The GPU is busy up to {} %", "gpu_percent"), GPU),
     "chart_gpu2.png": (draw_system("The GPU holds at most {} GiB", "gpu_memory_bytes"), GPU),
