@@ -221,7 +221,8 @@ def finish(trainer, folder, config, tokenizer, card):
         (folder / "model_final" / "README.md").write_text(card, encoding="utf-8")
     peak = torch.cuda.max_memory_allocated() or run.curve("memory_bytes", x="seconds")[1].max(initial=0)
     seconds, tokens = trainer.recorder.seconds, round(trainer.state.global_step * trainer.recorder.tokens_per_step)
-    run.log("end", status="early stop" if out_of_patience(losses, config.patience) else "complete", step=trainer.state.global_step, tokens=tokens, val_loss=float(losses[1:].min()), best_step=step_of(kept),
+    status = "early stop" if out_of_patience(losses, config.patience) else "complete"
+    run.log("end", status=status, step=trainer.state.global_step, tokens=tokens, val_loss=float(losses[1:].min()), best_step=step_of(kept),
             first_val_loss=float(losses[0]), seconds=round(seconds, 2), tokens_per_second=round(tokens / max(seconds, 1e-9), 1),
             peak_memory_bytes=int(peak), trainable=sum(p.numel() for group in trainer.optimizer.param_groups for p in group["params"]),
             optimizer_bytes=sum(t.nbytes for state in trainer.optimizer.state.values() for t in state.values() if torch.is_tensor(t)),

@@ -94,7 +94,7 @@ def tokenize(dataset, tokenizer, folder):
         try:
             streams[split] = np.load(file, mmap_mode="r")
         except (OSError, ValueError, EOFError):  # not made yet, or cut short
-            write = lambda temporary: write_stream(temporary, token_pieces(rows, tokenizer, size, split), len(tokenizer))
+            write = lambda temporary: write_stream(temporary, token_pieces(rows, tokenizer, size, split), 1 + max(tokenizer.get_vocab().values()))
             write_whole(file, write, size // 2, suffix=f".{os.getpid()}.tmp")  # several processes may come here at once
             streams[split] = np.load(file, mmap_mode="r")
     return streams

@@ -69,6 +69,7 @@ class FineTuner(Trainer):
         for first in range(rank() * size, len(blocks), world() * size):
             batch = collate([blocks[i] for i in range(first, min(first + size, len(blocks)))])
             counted = batch["labels"] != IGNORE
+            counted[:, 0] = False  # nothing predicts the first token, whatever its label
             losses = token_losses(self.model, batch, self.recorder.runtime).cpu()[counted]
             sums += torch.stack([losses.double().sum(), counted.sum()])
         if world() > 1:

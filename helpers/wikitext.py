@@ -92,7 +92,7 @@ def articles(rows):
         if line.strip():
             text.append(line)
     if empty:
-        print(f"{empty} articles without a text were left out")
+        print(f"left out: {empty} with a title and no text")
 
 
 def detokenize(text):

@@ -122,7 +122,7 @@ def test_tokenizing_is_done_once_and_memory_mapped(dataset, bpe, tmp_path, monke
     monkeypatch.setattr(tokens, "pack", lambda *_: pytest.fail("tokenized again"))
     second = tokenize(dataset, bpe, tmp_path)
     for split in first:
-        assert isinstance(second[split], np.memmap)
+        assert isinstance(first[split], np.memmap) and isinstance(second[split], np.memmap)
         assert np.array_equal(first[split], second[split])
     assert {p.suffix for p in tmp_path.iterdir()} == {".npy"}
 

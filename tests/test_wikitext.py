@@ -109,7 +109,7 @@ def test_text_before_the_first_title_is_an_article_without_one():
 def test_articles_of_headings_only_are_left_out_and_counted(capsys):
     bare = [" \n", " = Bare = \n", " \n", " = = Notes = = \n", " \n"]
     assert [found["title"] for found in articles(rows_of(bare + DAMS + bare + MILLS))] == ["Dams of Vell", "The Mill"]
-    assert capsys.readouterr().out == "2 articles without a text were left out\n"
+    assert capsys.readouterr().out == "left out: 2 with a title and no text\n"
 
 
 @pytest.mark.parametrize("lines", [DAMS, ["", ""], [" \n"]], ids=["an article", "hub's blanks", "a blank"])
