@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, GPT2Config
 from helpers.finetuning import WAYS, FineTuneConfig, kept_bytes, prepare, states_bytes
 from helpers.runs import REFERENCES, describe_hardware
 from helpers.runtime import setup, shown
-from helpers.tokens import collate
+from helpers.blocks import collate
 from helpers.weights import FAST
 
 BLOCKS, VOCABULARY, MARKS = 4, 50_260, (50_257, 50_258, 50_259)

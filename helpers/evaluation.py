@@ -48,7 +48,7 @@ def mean_loss(model, tokens, **settings):
 
 
 def token_losses(model, batch, runtime):
-    """(B, T) losses in nats, each of the label at its position, for a Transformers model and a batch of `tokens.collate`.
+    """(B, T) losses in nats, each of the label at its position, for a Transformers model and a batch of `blocks.collate`.
 
     NaN where a label is not counted, and at position 0, which nothing predicts.
     """
@@ -60,6 +60,30 @@ def token_losses(model, batch, runtime):
     return F.pad(losses.masked_fill(labels == IGNORE, torch.nan), (1, 0), value=torch.nan)
 
 
+def windows_of(n, block_size, stride):
+    """The windows that slide over n tokens: [(begin, stop, new)]; each predicts the tokens up to ``stop``, of which no earlier one had ``new``."""
+    spans, scored = [], 1  # the first token has no context: it is never scored
+    while scored < n:
+        stop = min(scored + (stride if spans else block_size), n)
+        spans.append((max(0, stop - 1 - block_size), stop, stop - scored))
+        scored = stop
+    return spans
+
+
+def check_window(model, tokens, block_size, stride):
+    """Raise what `window_losses` says where the numbers or the tokens do not fit each other or the model."""
+    config = getattr(model, "config", None)
+    if not 1 <= stride <= block_size:
+        raise ValueError(f"stride must be between 1 and block_size ({block_size}), got {stride}")
+    if len(tokens) < 2:
+        raise ReaderError(f"a perplexity needs two tokens or more, got {len(tokens)}: give it a longer text")
+    if config and (limit := getattr(config, "max_position_embeddings", None) or config.block_size) < block_size:
+        raise ValueError(f"block_size must be at most the model's context ({limit}), got {block_size}")
+    if config and not 0 <= tokens.min() <= tokens.max() < config.vocab_size:
+        raise ReaderError(f"the tokens reach from {tokens.min()} to {tokens.max()}, the model knows 0 to {config.vocab_size - 1}: "
+                          "use the tokenizer that belongs to the model")
+
+
 def window_losses(model, tokens, *, block_size, stride, batch_size=4):
     """(n - 1,) losses in nats, of each token of a sequence but the first, under a sliding window; for our GPT and for Transformers' models.
 
@@ -68,33 +92,17 @@ def window_losses(model, tokens, *, block_size, stride, batch_size=4):
     tokens: (n,) integers, n >= 2. batch_size: windows at once; it changes speed and memory only.
     Raises ValueError if ``stride`` is not in 1..block_size or ``block_size`` is above the model's; ReaderError for tokens that do not fit.
     """
-    if not 1 <= stride <= block_size:
-        raise ValueError(f"stride must be between 1 and block_size ({block_size}), got {stride}")
     tokens = (tokens if torch.is_tensor(tokens) else torch.tensor(tokens)).long()  # a copy: a mapped file is read-only
-    config = getattr(model, "config", None)
-    if len(tokens) < 2:
-        raise ReaderError(f"a perplexity needs two tokens or more, got {len(tokens)}: give it a longer text")
-    if config and (limit := getattr(config, "max_position_embeddings", None) or config.block_size) < block_size:
-        raise ValueError(f"block_size must be at most the model's context ({limit}), got {block_size}")
-    if config and not 0 <= tokens.min() <= tokens.max() < config.vocab_size:
-        raise ReaderError(f"the tokens reach from {tokens.min()} to {tokens.max()}, the model knows 0 to {config.vocab_size - 1}: "
-                          "use the tokenizer that belongs to the model")
-    spans, scored = [], 1  # the first token has no context: it is never scored
-    while scored < len(tokens):
-        stop = min(scored + (stride if spans else block_size), len(tokens))
-        spans.append((max(0, stop - 1 - block_size), stop, stop - scored))  # only what no earlier window has scored
-        scored = stop
-    losses = []
-    with tqdm(total=len(spans), unit="window", delay=5, leave=False) as bar:
-        for first in range(0, len(spans), batch_size):
-            group = spans[first : first + batch_size]
-            windows = torch.stack([tokens[begin:stop] for begin, stop, _ in group])  # (b, block_size + 1): all windows are equally long
-            with evaluating(model):
-                windows = windows.to(device_of(model))
-                logits = model(windows[:, :-1])[0].float()
-                each = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten(), reduction="none").view(len(group), -1).cpu()
-            losses += [row[-new:] for row, (_, _, new) in zip(each, group)]
-            bar.update(len(group))
+    check_window(model, tokens, block_size, stride)
+    spans, losses = windows_of(len(tokens), block_size, stride), []
+    for first in tqdm(range(0, len(spans), batch_size), delay=5, leave=False):
+        group = spans[first : first + batch_size]
+        windows = torch.stack([tokens[begin:stop] for begin, stop, _ in group])  # (b, block_size + 1)
+        windows = windows.to(device_of(model))
+        with evaluating(model):
+            logits = model(windows[:, :-1])[0].float()
+        each = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten(), reduction="none")
+        losses += [row[-new:] for row, (_, _, new) in zip(each.view(len(group), -1).cpu(), group)]
     return torch.cat(losses)
 
 
@@ -107,7 +115,8 @@ def perplexity(model, tokens, *, block_size, stride, batch_size=4):
 
     Every token but the first is scored once. Returns the perplexity per token; raises what `window_losses` raises.
     """
-    return math.exp(window_losses(model, tokens, block_size=block_size, stride=stride, batch_size=batch_size).double().mean().item())
+    losses = window_losses(model, tokens, block_size=block_size, stride=stride, batch_size=batch_size)
+    return math.exp(losses.double().mean().item())
 
 
 def bits_per_byte(loss, *, tokens, bytes):

@@ -18,7 +18,8 @@ from datasets import IterableDataset
 from .finetuning import FineTuneConfig, fine_tune
 from .runs import TRACKERS, write_whole
 from .runtime import ReaderError, setup, shown
-from .tokens import StreamBlocks, tokenize
+from .blocks import StreamBlocks
+from .tokens import tokenize
 from .tuner import rank
 from .weights import load_base
 from .wikitext import articles, load_wikitext

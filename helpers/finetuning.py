@@ -7,7 +7,6 @@ import logging
 import math
 import shutil
 import time
-import warnings
 from dataclasses import asdict, dataclass
 
 import torch
@@ -16,14 +15,16 @@ from transformers import AutoModelForCausalLM, PrinterCallback, TrainingArgument
 from .budget import Budget, available_memory, flops_per_token, kept_bytes, peak_flops, states_bytes
 from .checkpoints import checksum, damage, newest_checkpoint
 from .model import GPTConfig
+from .qlora import keep_adapter, lora_frame, old_names
 from .runs import Run, SystemMonitor, describe_hardware, make_header, settings_hash
 from .runtime import ReaderError, at_step, seed_everything, shown, step_of
-from .tokens import IGNORE, StreamBlocks, collate, count_labels, fingerprint_blocks
+from .blocks import StreamBlocks, collate, count_labels, fingerprint_blocks
+from .tokens import IGNORE
 from .training import Stopped, stop_button
 from .tuner import Even, FineTuner, Recorder, out_of_patience, rank, wait_for_all, world
 from .weights import save_whole
 
-WAYS = {"full": "adamw_torch_fused", "lora": "adamw_torch_fused", "8bit": "adamw_8bit"}  # way -> the Trainer's name of its optimizer
+WAYS = {"full": "adamw_torch_fused", "lora": "adamw_torch_fused", "8bit": "adamw_8bit", "qlora": "paged_adamw_8bit"}  # the Trainer's optimizers
 for module in ("trainer", "trainer_utils"):  # they warn of a new micro_batch_size and of a folder that moved, which do no harm
     logging.getLogger(f"transformers.{module}").setLevel("ERROR")
 
@@ -32,7 +33,7 @@ for module in ("trainer", "trainer_utils"):  # they warn of a new micro_batch_si
 class FineTuneConfig:
     """Settings of a fine-tuning run."""
 
-    way: str = "full"                    # "full": all weights; "lora": small matrices beside frozen ones; "8bit": all weights, AdamW in 8 bit
+    way: str = "full"                    # "full": all weights; "lora": small matrices beside frozen ones; "8bit": all weights, AdamW in 8 bit; "qlora": see `qlora`
     batch_size: int = 8                  # blocks per step
     micro_batch_size: int | None = None  # blocks per forward pass; None: all at once
     epochs: float = 3.0
@@ -43,6 +44,7 @@ class FineTuneConfig:
     eval_every: int = 50                 # steps; a checkpoint is saved as often
     lora_rank: int = 16
     new_tokens: tuple = ()               # ids of marks whose embeddings LoRA trains too
+    checkpointing: bool = False          # compute activations again in the backward pass: less memory, about a third more time
     patience: int | None = None          # early stopping: evaluations without a new best; None: never
 
     def __post_init__(self):
@@ -54,7 +56,7 @@ class FineTuneConfig:
         if self.micro < 1 or self.batch_size % (self.micro * world()):
             processes = f" among {world()} processes" if world() > 1 else ""
             raise ValueError(f"micro_batch_size must divide batch_size ({self.batch_size}){processes}, got {self.micro}")
-        if self.way == "8bit" and not importlib.util.find_spec("bitsandbytes"):
+        if self.way in ("8bit", "qlora") and not importlib.util.find_spec("bitsandbytes"):
             raise ReaderError('the 8-bit optimizer needs bitsandbytes, which is not installed: run pip install "bitsandbytes>=0.50", '
                               "or choose the way full or lora")
 
@@ -73,13 +75,14 @@ class FineTuneConfig:
 def prepare(model, config):
     """The model with the weights that ``config.way`` trains set free: itself, or in LoRA's frame (Hu et al., 2021)."""
     model.loss_type = "ForCausalLM"  # the usual loss, which Transformers takes for GPT-2 too, but with a warning
+    if config.way == "qlora":
+        return lora_frame(model, config)
     if config.way != "lora":
         return model
     from peft import LoraConfig, get_peft_model
     frame = LoraConfig(task_type="CAUSAL_LM", r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear",
                        trainable_token_indices={"wte": [*config.new_tokens]} if config.new_tokens else None, fan_in_fan_out=True)  # Conv1D: (in, out)
-    with warnings.catch_warnings():  # PEFT 0.21 asks by a name that Transformers 5.23 announces to drop: that is theirs to settle
-        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+    with old_names():
         return get_peft_model(model, frame)
 
 
@@ -103,12 +106,18 @@ def fine_tune_budget(model, train, validation, *, config, runtime):
                   evaluation_share=len(validation) / 3 / (config.eval_every * config.batch_size))
 
 
+def optimizer_of(config, runtime):
+    """The Trainer's name of the optimizer; paged ones, which move to RAM when a GPU is full, are a GPU's."""
+    return WAYS[config.way].removeprefix("paged_" if runtime.device.type == "cpu" else "")
+
+
 def training_arguments(config, runtime, folder):
     """The Trainer's arguments."""
     arguments = TrainingArguments(
         output_dir=str(folder), num_train_epochs=config.epochs, per_device_train_batch_size=config.micro, per_device_eval_batch_size=config.micro,
         gradient_accumulation_steps=config.accumulation, learning_rate=config.learning_rate, lr_scheduler_type="cosine",
-        warmup_steps=config.warmup_steps, weight_decay=config.weight_decay, max_grad_norm=config.grad_clip, optim=WAYS[config.way],
+        warmup_steps=config.warmup_steps, weight_decay=config.weight_decay, max_grad_norm=config.grad_clip, optim=optimizer_of(config, runtime),
+        **({"gradient_checkpointing": True} if config.checkpointing else {}),
         fp16=runtime.dtype == torch.float16, bf16=runtime.dtype == torch.bfloat16, use_cpu=runtime.device.type == "cpu",
         logging_steps=1, logging_nan_inf_filter=False, eval_strategy="steps", eval_steps=config.eval_every, save_steps=config.eval_every,
         save_total_limit=3, metric_for_best_model="eval_loss", greater_is_better=False, seed=runtime.seed, remove_unused_columns=False,
@@ -119,10 +128,17 @@ def training_arguments(config, runtime, folder):
 
 def settings_of(model, config, runtime):
     """What decides a run's result, as plain values."""
-    unused = {"micro_batch_size"} | ({"lora_rank", "new_tokens"} if config.way != "lora" else set())  # they do not change the result
+    unused = {"micro_batch_size", "checkpointing"}  # they do not change the result
+    unused |= {"lora": set(), "qlora": {"new_tokens"}}.get(config.way, {"lora_rank", "new_tokens"})
     unused |= {"patience"} if config.patience is None else set()
     tune = {k: v for k, v in (asdict(config) | {"new_tokens": list(config.new_tokens)}).items() if k not in unused}
     return {"tune": tune, "dtype": str(runtime.dtype), "parameters": model.num_parameters()}
+
+
+def weights_of(model):
+    """A checksum of the weights a run begins with; of a model in 4 bits, whose weights fill a card, the small tensors, scales among them."""
+    small = 2**20 if getattr(model, "is_loaded_in_4bit", False) else math.inf
+    return checksum({k: v.cpu().contiguous() for k, v in model.state_dict().items() if v.numel() <= small}, {})
 
 
 def say_what_differs(run, settings):
@@ -136,19 +152,20 @@ def say_what_differs(run, settings):
             print(f"{log.parent.name} was begun with other settings ({'; '.join(changed)}) and stays as it is: this run is another one")
 
 
-def fine_tune(model, train, validation, *, config, runtime, name="", tracker="none", on_log=lambda run: None, tokenizer=None, card=None):
-    """Fine-tune a Transformers model on blocks (see `tokens.to_blocks`); returns the `Run`.
+def fine_tune(model, train, validation, *, config, runtime, name="", tracker="none", on_log=lambda run: None, tokenizer=None, card=None,
+              trainer=FineTuner):
+    """Fine-tune a Transformers model on blocks (see `blocks.to_blocks`) or other examples that are tokens; returns the `Run`.
 
     Its folder then holds ``model_final/``: the weights of the best evaluation, LoRA's merged, with ``tokenizer`` and a ``card``
-    (README.md), which `AutoModelForCausalLM.from_pretrained` loads. Run again with the same settings, data, weights and seed: an
+    (README.md), which `AutoModelForCausalLM.from_pretrained` loads; beside a base in 4 bits, ``adapter/`` only. Run again with the same settings, data, weights and seed: an
     interrupted run goes on where it was saved, exactly; a complete one is read from its log. ``model`` itself is changed: load it anew
-    for the next run. ``name`` tells runs with equal settings apart.
+    for the next run. ``name`` tells runs with equal settings apart. ``trainer``: the class of the loop, such as `sft.SFTTuner`.
     Raises ReaderError for lack of memory and a loss that is not a number, and Stopped at the stop button.
     """
     settings = settings_of(model, config, runtime) | ({"name": name} if name else {})
     settings |= {"block_size": train.block_size} if isinstance(train, StreamBlocks) else {}  # the same stream in other pieces
     data = fingerprint_blocks(train, validation)
-    weights = checksum({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, {})  # not a setting: processors round differently
+    weights = weights_of(model)  # not a setting: processors round differently
     folder = runtime.workspace / f"{runtime.profile}-{settings_hash([settings, data, weights, runtime.seed, runtime.steps])}"
     run = Run(folder / "log.jsonl")
     if run.complete:
@@ -172,7 +189,8 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
     tokens = count_labels(train) / math.ceil(len(train) / config.batch_size)
     with stop_button(world()) as pressed:
         recorder = Recorder(run, runtime, last, tokens, on_log, pressed, config.patience)
-        trainer = FineTuner(prepare(model, config), arguments, data_collator=collate, eval_dataset=validation, callbacks=[recorder],
+        with old_names():
+            trainer = trainer(prepare(model, config), arguments, data_collator=collate, eval_dataset=validation, callbacks=[recorder],
                             train_dataset=Even(train, config.micro * world()) if world() > 1 else train)
         trainer.recorder = recorder
         trainer.remove_callback(PrinterCallback)
@@ -210,14 +228,18 @@ def finish(trainer, folder, config, tokenizer, card):
     kept = folder / "checkpoints" / f"checkpoint-{int(step[1:][losses[1:].argmin()])}"  # the first row is that of step 0
     if fault := damage(kept):
         raise ReaderError(f"the best checkpoint {kept.name} cannot be used ({fault}): delete {shown(folder, 2)} to train anew")
-    if config.way == "lora":
+    if config.way in ("lora", "qlora"):
         trainer.model.load_adapter(kept, "default")
+    if config.way == "qlora":
+        keep_adapter(kept, folder / "adapter", trainer.model, tokenizer, card)
+    elif config.way == "lora":
         model = trainer.model.merge_and_unload()
         shutil.copytree(kept, folder / "adapter", ignore=shutil.ignore_patterns("[!a]*"), dirs_exist_ok=True)  # adapter_*
     else:
         model = AutoModelForCausalLM.from_pretrained(kept, dtype=torch.float32)
-    save_whole(folder / "model_final", model, *[tokenizer] * (tokenizer is not None))
-    if card:
+    if config.way != "qlora":
+        save_whole(folder / "model_final", model, *[tokenizer] * (tokenizer is not None))
+    if card and config.way != "qlora":
         (folder / "model_final" / "README.md").write_text(card, encoding="utf-8")
     peak = torch.cuda.max_memory_allocated() or run.curve("memory_bytes", x="seconds")[1].max(initial=0)
     seconds, tokens = trainer.recorder.seconds, round(trainer.state.global_step * trainer.recorder.tokens_per_step)
@@ -226,6 +248,6 @@ def finish(trainer, folder, config, tokenizer, card):
             first_val_loss=float(losses[0]), seconds=round(seconds, 2), tokens_per_second=round(tokens / max(seconds, 1e-9), 1),
             peak_memory_bytes=int(peak), trainable=sum(p.numel() for group in trainer.optimizer.param_groups for p in group["params"]),
             optimizer_bytes=sum(t.nbytes for state in trainer.optimizer.state.values() for t in state.values() if torch.is_tensor(t)),
-            disk_bytes=sum(f.stat().st_size for f in (folder / ("adapter" if config.way == "lora" else "model_final")).glob("*.safetensors")))
+            disk_bytes=sum(f.stat().st_size for f in (folder / ("adapter" if "lora" in config.way else "model_final")).glob("*.safetensors")))
     trainer.recorder.show(run)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)

@@ -3,7 +3,6 @@
 All tokenizers are `transformers` fast tokenizers with one special token, ``<|endoftext|>``, which closes a document.
 """
 
-import bisect
 import hashlib
 import itertools
 import os
@@ -177,83 +176,3 @@ def encode_dialogue(turns, tokenizer, block_size):
     else:
         said, ids = len(turns), [*ids, tokenizer.eos_token_id]
     return {"input_ids": ids, "labels": [IGNORE, *ids[1:]], "cut": len(turns) - said} if said >= 2 else None
-
-
-def group_whole(lengths, block_size):
-    """Which documents share a block so that none is cut: lists of indices, the longest first, each into the fullest block with room."""
-    rooms, groups = [], []  # rooms: (free positions, number of the group), sorted
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        place = bisect.bisect_left(rooms, (lengths[index], -1))
-        room, group = rooms.pop(place) if place < len(rooms) else (block_size, len(groups))
-        groups += [[]] * (group == len(groups))
-        groups[group] = [*groups[group], index]
-        bisect.insort(rooms, (room - lengths[index], group))
-    return groups
-
-
-def to_blocks(encoded, groups, block_size, pad):
-    """One block a group of encoded documents: {"input_ids", "labels", "documents"}, arrays (block_size,).
-
-    "documents" numbers the document of each position from 0; -1 where the block is filled up with ``pad``, whose labels are `IGNORE`:
-    padding is told by its position, never by its token.
-    """
-    blocks = []
-    for group in groups:
-        parts = [encoded[i] for i in group]
-        free = block_size - sum(len(p["input_ids"]) for p in parts)
-        blocks.append({
-            "input_ids": np.array([t for p in parts for t in p["input_ids"]] + [pad] * free),
-            "labels": np.array([t for p in parts for t in p["labels"]] + [IGNORE] * free),
-            "documents": np.array([n for n, p in enumerate(parts) for _ in p["input_ids"]] + [-1] * free)})
-    return blocks
-
-
-def collate(blocks):
-    """Blocks -> the batch a Transformers model takes: {"input_ids", "labels", "position_ids"} (B, T), {"attention_mask"} (B, 1, T, T).
-
-    The mask lets a token see itself and what stands before it in its own document; positions begin at 0 in each. Blocks that know no
-    documents, such as `StreamBlocks`, need neither: a token sees all before it.
-    """
-    batch = {k: torch.from_numpy(np.stack([b[k] for b in blocks])) for k in blocks[0]}
-    if "documents" not in batch:
-        return batch
-    ids, labels, documents = (batch[k] for k in ("input_ids", "labels", "documents"))
-    B, T = ids.shape
-    begins = torch.ones(B, T, dtype=torch.bool)
-    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
-    index = torch.arange(T).expand(B, T)
-    first = torch.where(begins, index, 0).cummax(1).values  # (B, T): where the document of each position begins
-    mask = (documents[:, :, None] == documents[:, None, :]).tril()  # (B, T, T)
-    return {"input_ids": ids, "labels": labels, "position_ids": index - first, "attention_mask": mask[:, None]}
-
-
-class StreamBlocks:
-    """A token stream (n,), such as `tokenize` gives, as blocks for `fine_tune`, each read from its file when it is asked for.
-
-    Each token stands in one block and is a label there, but for a block's first, which nothing precedes; a rest shorter than a block is left out.
-    """
-
-    def __init__(self, tokens, block_size, name="training"):
-        check_length(tokens, block_size, name)
-        self.tokens, self.block_size = tokens[: len(tokens) // block_size * block_size], block_size
-
-    def __len__(self):
-        return len(self.tokens) // self.block_size
-
-    def __getitem__(self, index):
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        ids = np.asarray(self.tokens[index * self.block_size : (index + 1) * self.block_size], dtype=np.int64)
-        return {"input_ids": ids, "labels": np.concatenate([[IGNORE], ids[1:]])}
-
-
-def count_labels(blocks):
-    """How many labels of these blocks the loss counts."""
-    if isinstance(blocks, StreamBlocks):
-        return len(blocks) * (blocks.block_size - 1)
-    return sum(int((b["labels"] != IGNORE).sum()) for b in blocks)
-
-
-def fingerprint_blocks(*sets):
-    """The `fingerprint` of sets of blocks."""
-    return fingerprint(*(blocks.tokens if isinstance(blocks, StreamBlocks) else np.stack([list(b.values()) for b in blocks]) for blocks in sets))

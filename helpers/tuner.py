@@ -13,7 +13,8 @@ from transformers import Trainer, TrainerCallback
 from .checkpoints import seal
 from .evaluation import token_losses
 from .runtime import ReaderError
-from .tokens import IGNORE, collate
+from .blocks import collate
+from .tokens import IGNORE
 
 
 def rank():
@@ -57,8 +58,8 @@ class Even:
         yield from range(len(self.blocks), self.count)
 
 
-class FineTuner(Trainer):
-    """The Trainer, with an evaluation that counts every token once: its own averages the means of unequal batches."""
+class Tuning:
+    """What we change in a Hugging Face trainer: an evaluation that counts every token once, as its own averages the means of unequal batches."""
 
     def _get_train_sampler(self, *_):
         return self.train_dataset if world() > 1 else super()._get_train_sampler(*_)
@@ -79,6 +80,10 @@ class FineTuner(Trainer):
         self.recorder.log(self.state, val_loss=metrics["eval_loss"])
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+
+class FineTuner(Tuning, Trainer):
+    """The Trainer with `Tuning`."""
 
 
 class Recorder(TrainerCallback):

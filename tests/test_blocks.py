@@ -11,7 +11,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from helpers.corpora import load_dialogues
 from helpers.evaluation import token_losses
 from helpers.runtime import ReaderError
-from helpers.tokens import IGNORE, MARKS, add_marks, collate, encode_dialogue, group_whole, to_blocks, train_bpe
+from helpers.blocks import collate, group_whole, to_blocks
+from helpers.tokens import IGNORE, MARKS, add_marks, encode_dialogue, train_bpe
 
 TEXTS = ["the cat sat on the mat , and the dog sat on the cat .", "is that a hat ? no , that 's a mat !"]
 THREE = ["is that a cat ?", "no , that 's the dog .", "the dog !"]

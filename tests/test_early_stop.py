@@ -16,7 +16,8 @@ from tiny_tune import CONFIG, load, tiny_tune
 from helpers import finetuning, tuner
 from helpers.finetuning import WAYS, FineTuneConfig, FineTuner, Recorder, fine_tune, settings_of
 from helpers.runs import REFERENCES, Run, settings_hash
-from helpers.tokens import IGNORE, StreamBlocks, to_blocks
+from helpers.blocks import StreamBlocks, to_blocks
+from helpers.tokens import IGNORE
 
 WORSENS = [5.0, 3.0, 4.0, 2.0, 2.0, 2.5, 9.0, 1.0, 1.0, 1.0, 1.0]  # validation losses at steps 0 to 10
 EARLY = dict(patience=2, eval_every=1)

@@ -26,7 +26,7 @@ from helpers.evaluation import token_losses
 from helpers.finetuning import WAYS, FineTuneConfig, FineTuner, Recorder, fine_tune_budget, prepare, training_arguments
 from helpers.runs import Run
 from helpers.runtime import ReaderError, describe_run
-from helpers.tokens import collate
+from helpers.blocks import collate
 from helpers.training import Stopped
 
 pytestmark = [pytest.mark.filterwarnings(f"error::{kind}") for kind in ("DeprecationWarning", "FutureWarning", "UserWarning")]

@@ -12,8 +12,8 @@ from tools.fork import address
 from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["runtime", "hub", "runs", "corpora", "wikitext", "tokens", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
-         "training", "pretrain", "tuner", "finetuning", "finetune"]
+ORDER = ["runtime", "hub", "runs", "corpora", "wikitext", "tokens", "blocks", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
+         "training", "pretrain", "tuner", "scoring", "products", "replies", "asking", "qlora", "finetuning", "sft", "finetune"]
 
 
 def imports(file):
@@ -28,7 +28,7 @@ def imports(file):
 def test_helpers_stay_thin():
     lines = {f.stem: len(f.read_text(encoding="utf-8").splitlines()) for f in HELPERS}
     print(f"\nhelpers: {sum(lines.values()):,} lines in {len(lines)} files")
-    assert sum(lines.values()) < 3300
+    assert sum(lines.values()) < 4600
     assert {name: n for name, n in lines.items() if n > 260} == {}
 
 

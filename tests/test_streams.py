@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from helpers import runs, tokens
 from helpers.runtime import REPOSITORY, ReaderError
-from helpers.tokens import IGNORE, StreamBlocks, collate, count_labels, fingerprint_blocks, pack, to_blocks, tokenize, train_bpe
+from helpers.blocks import StreamBlocks, collate, count_labels, fingerprint_blocks, to_blocks
+from helpers.tokens import IGNORE, pack, tokenize, train_bpe
 
 TEXTS = ["the cat sat on the mat", "a hat, a mat, and that's that"]
 LONG = "lighthouse" * 20

@@ -22,7 +22,8 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from helpers import finetuning
 from helpers.finetuning import FineTuneConfig, FineTuner, Recorder, fine_tune
-from helpers.tokens import add_marks, encode_dialogue, group_whole, to_blocks, train_bpe
+from helpers.blocks import group_whole, to_blocks
+from helpers.tokens import add_marks, encode_dialogue, train_bpe
 from helpers.weights import save_whole
 
 WORDS = "red blue green one two three four lamp boat hill rain bread where when who went saw sold".split()

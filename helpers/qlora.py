@@ -1,0 +1,157 @@
+"""QLoRA (Dettmers et al., 2023): a large model in 4 bits, small trainable matrices beside it; two backends behind one interface."""
+
+import contextlib
+import importlib.util
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from .budget import available_memory
+from .checkpoints import damage, seal
+from .corpora import OFFLINE
+from .hub import asking_hub
+from .runtime import ReaderError, shown
+
+LLAMA = "unsloth/llama-3-8b-bnb-4bit"  # an ungated copy, quantised beforehand
+BYTES_PER_WEIGHT = 0.5 + 1 / 64 + 4 / 64 / 256  # 4 bits; an 8-bit scale for every 64 weights, a 32-bit one for every 256 scales
+
+
+@contextlib.contextmanager
+def old_names():
+    """Context for PEFT and TRL, which ask by names that Transformers 5.23 announces to drop: that is theirs to settle."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
+        yield
+
+
+def choose_backend(runtime, wish="auto"):
+    """("unsloth" or "transformers", the reason in one line). Unsloth replaces parts of the libraries: choose before they are used."""
+    there = importlib.util.find_spec("unsloth") is not None
+    if wish == "unsloth" and not there:
+        raise ReaderError("Unsloth is not installed: choose the backend transformers, or install requirements-llama.txt's second set")
+    if wish != "auto":
+        return wish, "asked for"
+    if there and runtime.device.type == "cuda":
+        return "unsloth", "it is installed and there is a GPU"
+    return "transformers", "no GPU" if there else "Unsloth is not installed"
+
+
+def four_bit(dtype):
+    """NF4 with double quantisation; products are computed in ``dtype``."""
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+
+
+def load_4bit(runtime, name=None, *, backend="transformers", block_size=256):
+    """(model, tokenizer) with the linear layers in 4 bits, says which. name: of the hub or a folder; None: the tiny Llama of data/offline.
+
+    A checkpoint that is not quantised is quantised as it is read. Raises ReaderError without bitsandbytes and where memory does not suffice.
+    """
+    place = name or OFFLINE / "llama"
+    if not importlib.util.find_spec("bitsandbytes"):
+        raise ReaderError('a model in 4 bits needs bitsandbytes: run the first cell (Colab, Kaggle), or pip install "bitsandbytes>=0.50"')
+    print(f"base model: {shown(place) if Path(place).is_dir() else place}, in 4 bits by {backend}")
+    with asking_hub(place):
+        if backend == "unsloth":
+            from unsloth import FastLanguageModel
+            model, tokenizer = FastLanguageModel.from_pretrained(str(place), max_seq_length=block_size, load_in_4bit=True, dtype=runtime.dtype)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(place)
+            from transformers import AutoConfig
+            config = AutoConfig.from_pretrained(place)
+            quantised = getattr(config, "quantization_config", None) is not None
+            settings = {} if quantised else {"quantization_config": four_bit(runtime.dtype)}
+            model = AutoModelForCausalLM.from_pretrained(place, dtype=runtime.dtype, device_map={"": runtime.device}, attn_implementation="sdpa", **settings)
+    make_trainable(model, runtime.dtype)
+    return model, tokenizer
+
+
+def make_trainable(model, dtype):
+    """Let the 4-bit layers compute in ``dtype``, whatever their checkpoint says, and keep their way back.
+
+    bitsandbytes 0.50 repacks a layer's weights at the first pass without gradients on processors with AVX512-BF16; a training after that gets
+    no gradient through it, and says so in a warning only.
+    """
+    from bitsandbytes.nn import Linear4bit
+    for layer in model.modules():
+        if isinstance(layer, Linear4bit):
+            layer.compute_dtype, layer.compute_type_is_set, layer.support_avx512bf16_for_cpu = dtype, True, False
+
+
+def check_room(runtime, parameters):
+    """Raise ReaderError if a model of ``parameters`` weights in 4 bits does not fit the free memory."""
+    needed, free = parameters * BYTES_PER_WEIGHT, available_memory(runtime)
+    if needed > free:
+        raise ReaderError(f"{parameters / 1e9:.1f}B weights take {needed / 2**30:.1f} GiB in 4 bits, {free / 2**30:.1f} GiB are free: "
+                          f"take a model of {free / BYTES_PER_WEIGHT / 1.5e9:.1f}B weights or fewer, or a larger card")
+
+
+def lora_frame(model, config):
+    """The frozen 4-bit model with LoRA's matrices in all linear layers but the head; embeddings and norms keep their dtype."""
+    from peft import LoraConfig, get_peft_model
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    if config.checkpointing:
+        model.enable_input_require_grads()  # else no gradient reaches the recomputed layers
+    frame = LoraConfig(task_type="CAUSAL_LM", r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear")
+    with old_names():
+        return get_peft_model(model, frame)
+
+
+def trainable_in_float32(model):
+    """Trainable weights in float32: TRL makes them bfloat16, which the gradient scaler of a T4 cannot handle."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def base_name(model):
+    """What an adapter notes of its base: the name on the hub, or the last part of a folder, which lies elsewhere on another machine."""
+    name = str(getattr(model, "name_or_path", "") or model.config.name_or_path)
+    return Path(name).name if Path(name).is_dir() else name
+
+
+def keep_adapter(checkpoint, folder, model, tokenizer=None, card=None):
+    """Copy LoRA's files from a checkpoint to ``folder``, with the tokenizer, a card and checksums of all."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("[!a]*"))  # adapter_*
+    settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")) | {"base_model_name_or_path": base_name(model)}
+    (folder / "adapter_config.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
+    if card:
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    seal(folder, [])
+
+
+def load_adapter(model, folder):
+    """The model with a kept adapter on it. Raises ReaderError if the adapter is damaged or belongs to another base."""
+    from peft import PeftModel
+    if fault := damage(folder):
+        raise ReaderError(f"the adapter in {shown(folder, 2)} cannot be used ({fault}): delete that folder to train anew")
+    made_for = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    if made_for != base_name(model):
+        raise ReaderError(f"the adapter in {shown(folder, 2)} was trained on {made_for}, not on {base_name(model)}: load that base")
+    with old_names():
+        return PeftModel.from_pretrained(model, folder)
+
+
+def answer(model, tokenizer, prompts, *, max_new_tokens=32, batch_size=8):
+    """What the model writes after each prompt, up to its end of sequence: the most likely token each time; list of str, as raw text."""
+    pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    device, written = next(model.parameters()).device, []
+    was_training = model.training
+    model.eval()
+    for first in range(0, len(prompts), batch_size):
+        rows = [tokenizer(p)["input_ids"] for p in prompts[first : first + batch_size]]
+        longest = max(map(len, rows))
+        ids = torch.tensor([[pad] * (longest - len(r)) + r for r in rows], device=device)  # (b, longest): padding on the left
+        mask = torch.tensor([[0] * (longest - len(r)) + [1] * len(r) for r in rows], device=device)
+        found = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,
+                               eos_token_id=tokenizer.eos_token_id)
+        written += [tokenizer.decode(row[longest:], skip_special_tokens=True) for row in found]
+    model.train(was_training)
+    return written

@@ -1,0 +1,138 @@
+"""Make the tiny Llama that notebook 04 tunes in profile cpu: `make llama`.
+
+It reads the products' text in data/offline/products/pretrain.txt, in which there is no question, and segments of random tokens that
+come twice: what a model must be able to do before it can answer from a context is to copy. data/offline/llama gets its weights
+(float16) and tokenizer, data/reference/04 its log.
+"""
+
+import argparse
+import json
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tqdm import tqdm
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from helpers.corpora import OFFLINE, documents, read
+from helpers.runs import Run, make_header
+from helpers.runtime import seed_everything, setup, shown
+from helpers.tokens import END, pack
+from tools.references import keep
+
+PLACE = OFFLINE / "llama"
+TEXT = OFFLINE / "products" / "pretrain.txt"
+SHAPE = dict(vocab_size=1024, hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=6,
+             max_position_embeddings=256, tie_word_embeddings=False, rope_theta=10_000.0)
+BLOCK, ROWS, REPEATED = 160, 16, 6  # tokens of a row, rows of a batch, and how many of them are a random segment twice
+CARD = """# Tiny Llama
+
+A Llama of {parameters:,} parameters (4 layers, 6 heads, 192 dims, byte-level BPE of 1,024 entries with single digits), trained from random weights on
+[the products' text](../products/README.md) and on random tokens that come twice. Licence of weights and text: CC0. It has never seen a question; it
+can copy, which is what answering from a context takes. It is here so that QLoRA can be shown on a CPU without a network.
+
+    make llama
+
+{tokens:,} tokens, {minutes:.1f} minutes on {hardware}. Validation loss {loss:.3f} nats per token; of the second copies of random segments it
+predicts {copied:.1%}. Weights in float16. The log is data/reference/04/llama-s1337.jsonl.
+"""
+
+
+def train_tokenizer(texts):
+    """Byte-level BPE in which every digit is a token of its own, so that numbers are copied digit by digit."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    bpe.decoder = decoders.ByteLevel()
+    bpe.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=SHAPE["vocab_size"], special_tokens=[END], show_progress=False,
+                                                       initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=END)
+
+
+def batch(stream, step, seed):
+    """(ids, labels), both (ROWS, BLOCK): windows of the stream at random places, and random segments of which only the second copy counts."""
+    draw = np.random.default_rng([seed, step])
+    starts = draw.integers(0, len(stream) - BLOCK, ROWS - REPEATED)
+    ids = torch.tensor(np.stack([stream[s : s + BLOCK] for s in starts]).astype(np.int64))
+    length = int(draw.integers(8, BLOCK // 2 + 1))
+    known = draw.integers(1, SHAPE["vocab_size"], (REPEATED, int(2 ** draw.uniform(3, 10))))  # few different tokens in a row are easier to find again
+    segment = torch.tensor(np.take_along_axis(known, draw.integers(0, known.shape[1], (REPEATED, length)), 1))
+    twice = segment.repeat(1, math.ceil(BLOCK / length))[:, :BLOCK]
+    labels = twice.clone()
+    labels[:, : length + 1] = -100
+    return torch.cat([ids, twice]), torch.cat([ids, labels])
+
+
+@torch.no_grad()
+def probe(model, stream, seed):
+    """(validation loss, share of the second copies of random segments that are predicted)."""
+    model.eval()
+    rows = torch.tensor(stream[: len(stream) // BLOCK * BLOCK].reshape(-1, BLOCK).astype(np.int64))[:64]
+    loss = model(rows, labels=rows).loss.item()
+    draw = np.random.default_rng(seed)
+    segment = torch.tensor(draw.integers(1, SHAPE["vocab_size"], (32, 40)))
+    guessed = model(segment.repeat(1, 2)).logits[:, 40:-1].argmax(-1)
+    model.train()
+    return loss, (guessed == segment[:, 1:]).float().mean().item()
+
+
+def train(runtime, tokens_to_read, learning_rate=2e-3):
+    """(model, tokenizer, its finished log)."""
+    texts = documents(read(TEXT))
+    np.random.default_rng(0).shuffle(texts)
+    tokenizer = train_tokenizer(texts)
+    encoded = tokenizer(texts)["input_ids"]
+    held_out, stream = pack(encoded[:100], 0), pack(encoded[100:], 0)
+    seed_everything(runtime.seed)
+    model = LlamaForCausalLM(LlamaConfig(**SHAPE, bos_token_id=0, eos_token_id=0))
+    model.loss_type = "ForCausalLM"
+    steps = tokens_to_read // (ROWS * BLOCK)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.1, fused=True)
+    schedule = lambda s: min(1, (s + 1) / 100) * (0.1 + 0.9 * (1 + math.cos(math.pi * s / steps)) / 2)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    run = Run(runtime.workspace / "llama" / "log.jsonl")
+    settings = SHAPE | dict(block=BLOCK, rows=ROWS, repeated=REPEATED, learning_rate=learning_rate, tokens=tokens_to_read)
+    run.begin(make_header(replace(runtime, notebook="04"), settings=settings, data="") | {"steps": steps, "name": "llama"})
+    started = time.perf_counter()
+    for step in tqdm(range(steps), mininterval=10):
+        ids, labels = batch(stream, step, runtime.seed)
+        with runtime.autocast():
+            loss = model(ids, labels=labels).loss
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step(), scheduler.step(), optimizer.zero_grad()
+        row = dict(step=step + 1, tokens=(step + 1) * ROWS * BLOCK)
+        if (step + 1) % 10 == 0:
+            run.log(**row, loss=loss.item(), grad_norm=norm.item(), learning_rate=scheduler.get_last_lr()[0])
+        if (step + 1) % 100 == 0 or step + 1 == steps:
+            val_loss, copied = probe(model, held_out, 7)
+            run.log(**row, val_loss=val_loss, copied=copied, seconds=round(time.perf_counter() - started, 1))
+            print(f"\nstep {step + 1}: validation loss {val_loss:.3f}, copied {copied:.1%}", flush=True)
+    seconds = time.perf_counter() - started
+    run.log("end", status="complete", step=steps, best_step=steps, tokens=steps * ROWS * BLOCK, val_loss=val_loss, copied=copied, seconds=seconds,
+            first_val_loss=math.log(SHAPE["vocab_size"]), tokens_per_second=steps * ROWS * BLOCK / seconds, peak_memory_bytes=0)
+    return model, tokenizer, run
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tokens", type=int, default=4_900_000)
+    parser.add_argument("--output", type=Path, default=PLACE)
+    args = parser.parse_args()
+    runtime = setup("llama", profile="cpu", data="offline", seed=1337)
+    model, tokenizer, run = train(runtime, args.tokens)
+    model.half().save_pretrained(args.output)
+    tokenizer.save_pretrained(args.output)
+    recorded = Run(keep(run.file, "llama")) if args.output == PLACE else run
+    end = recorded.end
+    (args.output / "README.md").write_text(CARD.format(
+        parameters=model.num_parameters(), tokens=end["tokens"], minutes=end["seconds"] / 60, hardware=recorded.header["hardware"],
+        loss=end["val_loss"], copied=end["copied"]), encoding="utf-8")
+    print(f"{shown(args.output)}: " + json.dumps({f.name: f.stat().st_size for f in sorted(args.output.iterdir())}))
+
+
+if __name__ == "__main__":
+    main()
