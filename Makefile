@@ -8,7 +8,7 @@ ATTEMPTS := $(CURDIR)/.network-attempts
 GUARDED := OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR)/tests/guard NETWORK_ATTEMPTS=$(ATTEMPTS)
 NO_ATTEMPTS := ! test -s $(ATTEMPTS) || { echo "these asked for the network:"; sort -u $(ATTEMPTS); rm $(ATTEMPTS); exit 1; }
 
-.PHONY: help run test test-colab check-gpu setup lab notebook notebooks references base figures bench fork colab-list
+.PHONY: help run test test-colab check-gpu setup lab notebook notebooks references base llama figures bench fork colab-list
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -68,6 +68,9 @@ references: $(READY)  ## record the three runs of profile cpu that make each ref
 
 base: $(READY)  ## train anew the tiny base model that later notebooks fine-tune
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.base
+
+llama: $(READY)  ## train anew the tiny Llama that notebook 04 tunes
+	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.llama
 
 figures: $(READY)  ## draw images/ from data/reference
 	$(BIN)/python -m tools.figures

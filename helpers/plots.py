@@ -10,6 +10,8 @@ from IPython.display import HTML, display
 from .runs import reference
 
 TRAIN, VALIDATION, BAND = "#0072B2", "#D55E00", "#BBBBBB"  # two of Okabe & Ito's colours, which colour-blind readers tell apart
+COLOURS = (TRAIN, VALIDATION, "#000000", "#009E73", "#CC79A7", "#E69F00")  # of Okabe & Ito's too
+STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 plt.rcParams.update({"font.size": 12, "axes.titlesize": 13, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
                      "grid.alpha": 0.3, "figure.facecolor": "white", "figure.constrained_layout.use": True})
 
@@ -91,7 +93,7 @@ def compare_chart(runs, *, title):
     """Validation losses of several runs {name: Run} over tokens seen, each labelled with its best; returns the figure."""
     figure, axes = new_figure()
     unit, word = token_unit(max((run.curve("val_loss")[0] for run in runs.values()), key=max))
-    for (name, run), style, colour in zip(runs.items(), ("-", "--", ":", "-."), (TRAIN, VALIDATION, "#000000", "#009E73")):
+    for (name, run), style, colour in zip(runs.items(), STYLES, COLOURS):
         tokens, losses = run.curve("val_loss")
         axes.plot(tokens / unit, losses, style, color=colour, lw=2.5, label=f"{name}: {losses.min():.2f}")
     axes.set(xlabel=f"tokens seen ({word})", ylabel="validation loss (nats per token)")

@@ -7,15 +7,21 @@ import shutil
 import warnings
 from pathlib import Path
 
+import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.utils import logging
 
-from .budget import available_memory
+from .budget import available_memory, kept_bytes
 from .checkpoints import damage, seal
 from .corpora import OFFLINE
 from .hub import asking_hub
+from .products import extract_answer, format_example, format_prompt
 from .runtime import ReaderError, shown
+from .scoring import answer_in_context, exact_match, f1
+from .tokens import IGNORE
 
+logging.disable_progress_bar()  # of reading weights; downloads keep theirs
 LLAMA = "unsloth/llama-3-8b-bnb-4bit"  # an ungated copy, quantised beforehand
 BYTES_PER_WEIGHT = 0.5 + 1 / 64 + 4 / 64 / 256  # 4 bits; an 8-bit scale for every 64 weights, a 32-bit one for every 256 scales
 
@@ -60,22 +66,26 @@ def load_4bit(runtime, name=None, *, backend="transformers", block_size=256):
             model, tokenizer = FastLanguageModel.from_pretrained(str(place), max_seq_length=block_size, load_in_4bit=True, dtype=runtime.dtype)
         else:
             tokenizer = AutoTokenizer.from_pretrained(place)
-            from transformers import AutoConfig
-            config = AutoConfig.from_pretrained(place)
-            quantised = getattr(config, "quantization_config", None) is not None
+            quantised = hasattr(AutoConfig.from_pretrained(place), "quantization_config")
             settings = {} if quantised else {"quantization_config": four_bit(runtime.dtype)}
-            model = AutoModelForCausalLM.from_pretrained(place, dtype=runtime.dtype, device_map={"": runtime.device}, attn_implementation="sdpa", **settings)
+            model = AutoModelForCausalLM.from_pretrained(place, dtype=runtime.dtype, device_map={"": runtime.device}, attn_implementation="sdpa",
+                                                         **settings)
+    model.loss_type = "ForCausalLM"
     make_trainable(model, runtime.dtype)
     return model, tokenizer
 
 
 def make_trainable(model, dtype):
-    """Let the 4-bit layers compute in ``dtype``, whatever their checkpoint says, and keep their way back.
+    """Let the 4-bit layers compute in ``dtype``, whatever their checkpoint says, and keep their way back; what is not in 4 bits gets ``dtype``.
 
+    Of a checkpoint that was quantised beforehand, Transformers 5.23 leaves embeddings, norms and head in the checkpoint's dtype.
     bitsandbytes 0.50 repacks a layer's weights at the first pass without gradients on processors with AVX512-BF16; a training after that gets
     no gradient through it, and says so in a warning only.
     """
-    from bitsandbytes.nn import Linear4bit
+    from bitsandbytes.nn import Linear4bit, Params4bit
+    for parameter in model.parameters():
+        if parameter.is_floating_point() and not isinstance(parameter, Params4bit):
+            parameter.data = parameter.data.to(dtype)
     for layer in model.modules():
         if isinstance(layer, Linear4bit):
             layer.compute_dtype, layer.compute_type_is_set, layer.support_avx512bf16_for_cpu = dtype, True, False
@@ -99,6 +109,13 @@ def lora_frame(model, config):
     frame = LoraConfig(task_type="CAUSAL_LM", r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear")
     with old_names():
         return get_peft_model(model, frame)
+
+
+def switch_checkpointing(framed, on):
+    """Gradient checkpointing on or off, in a model that `lora_frame` made."""
+    with old_names():
+        framed.config.use_cache = not on  # what is computed again cannot be kept for generation
+        framed.gradient_checkpointing_enable() if on else framed.gradient_checkpointing_disable()
 
 
 def trainable_in_float32(model):
@@ -155,3 +172,52 @@ def answer(model, tokenizer, prompts, *, max_new_tokens=32, batch_size=8):
         written += [tokenizer.decode(row[longest:], skip_special_tokens=True) for row in found]
     model.train(was_training)
     return written
+
+
+def encode_qa(context, question, reply, tokenizer, *, prompt_too=False, end=True):
+    """A question and its answer as {"input_ids", "labels"}: the prompt as it will be asked, then the answer and the end of sequence.
+
+    Only answer and end are labels, by their position. prompt_too and end=False are what the original did: a loss on the prompt, no end.
+    """
+    prompt = tokenizer(format_prompt(context, question))["input_ids"]
+    said = tokenizer(format_example(context, question, reply, "")["completion"], add_special_tokens=False)["input_ids"]
+    said += [tokenizer.eos_token_id] * end
+    labels = [IGNORE, *prompt[1:]] if prompt_too else [IGNORE] * len(prompt)
+    return {"input_ids": np.array(prompt + said), "labels": np.array(labels + said)}
+
+
+def ask(model, tokenizer, questions, contexts, **settings):
+    """One row a question: {"question", "expected", "raw", "answer", "exact", "f1", "in context"}; settings go to `answer`."""
+    raw = answer(model, tokenizer, [format_prompt(c, q["question"]) for q, c in zip(questions, contexts, strict=True)], **settings)
+    rows = []
+    for q, context, text in zip(questions, contexts, raw):
+        found = extract_answer(text)
+        rows.append({"question": q["question"], "expected": q["answer"], "raw": text, "answer": found, "exact": exact_match(found, q["answer"]),
+                     "f1": f1(found, q["answer"]), "in context": answer_in_context(found, context)})
+    return rows
+
+
+def qlora_memory(model, config, batch, runtime):
+    """Bytes by term for training LoRA beside this 4-bit model: what is held is counted, what one forward pass keeps is watched."""
+    size = lambda tensors: sum(t.nbytes for t in tensors)
+    linear = [m for m in model.modules() if type(m).__name__ == "Linear4bit"]
+    packed = size(m.weight.data for m in linear)
+    scales = sum(size(t for t in m.weight.quant_state.as_dict(packed=True).values()) for m in linear)
+    whole = size(p.data for p in model.parameters())
+    was_training, was_free = model.training, [p for p in model.parameters() if p.requires_grad]
+    hooks = model.get_input_embeddings()._forward_hooks
+    own = set(hooks)
+    framed = lora_frame(model, config).train()
+    switch_checkpointing(framed, config.checkpointing)
+    sizes = [p.numel() for p in framed.parameters() if p.requires_grad]
+    free, small = sum(sizes), sum(n for n in sizes if config.way == "qlora" and n >= 4096)  # bitsandbytes' rule
+    kept, _ = kept_bytes(framed, {k: v.to(runtime.device) for k, v in batch.items()}, runtime)
+    switch_checkpointing(framed, False)
+    framed.unload().train(was_training)
+    for hook in set(hooks) - own:  # checkpointing lets the embeddings' output have a gradient
+        del hooks[hook]
+    for parameter in was_free:
+        parameter.requires_grad = True
+    parts = {"4-bit weights": packed, "their scales": scales, "embeddings, head and norms": whole - packed, "LoRA's weights": 4 * free,
+             "LoRA's gradients": 4 * free, "optimizer": 8 * (free - small) + 2 * small + small // 32, "activations": kept}
+    return parts | {"total": sum(parts.values())}

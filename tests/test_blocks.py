@@ -11,7 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from helpers.corpora import load_dialogues
 from helpers.evaluation import token_losses
 from helpers.runtime import ReaderError
-from helpers.blocks import collate, group_whole, to_blocks
+from helpers.blocks import collate, fill_up, fingerprint_blocks, group_whole, to_blocks
 from helpers.tokens import IGNORE, MARKS, add_marks, encode_dialogue, train_bpe
 
 TEXTS = ["the cat sat on the mat , and the dog sat on the cat .", "is that a hat ? no , that 's a mat !"]
@@ -194,6 +194,23 @@ def test_collate_lets_a_token_see_what_stands_before_it_in_its_document():
     assert batch["attention_mask"].shape == (3, 1, 6, 6) and batch["attention_mask"].dtype == torch.bool
     assert batch["attention_mask"][:, 0].tolist() == expected
     assert {batch[k].dtype for k in ("input_ids", "labels", "position_ids")} == {torch.int64}
+
+
+def test_rows_of_different_lengths_are_filled_up_and_lose_nothing(model, tmp_path):
+    rows = [{"input_ids": np.arange(1, n + 1), "labels": np.r_[[IGNORE] * 2, 3 : n + 1]} for n in (5, 3, 7)]
+    batch, even = fill_up(rows), collate([rows[0], rows[0]])
+    assert batch["input_ids"][1].tolist() == [1, 2, 3, 0, 0, 0, 0] and batch["labels"][1].tolist() == [-100, -100, 3, *[-100] * 4]
+    assert batch["attention_mask"].sum(1).tolist() == [5, 3, 7] and batch["attention_mask"][1].tolist() == [True] * 3 + [False] * 4
+    assert set(even) == {"input_ids", "labels"} and even["labels"].tolist() == [[-100, -100, 3, 4, 5]] * 2
+    together, alone = (torch.cat([token_losses(model, fill_up(p), make_runtime(tmp_path)).flatten() for p in parts]) for parts in ([rows], zip(rows)))
+    torch.testing.assert_close(together[~together.isnan()], alone[~alone.isnan()], atol=1e-5, rtol=0)
+
+
+def test_the_fingerprint_tells_where_rows_are_cut():
+    row = lambda *ids, labels=None: {"input_ids": np.array(ids), "labels": np.array(labels or ids)}
+    sets = [[row(1, 2), row(3)], [row(1), row(2, 3)], [row(3), row(1, 2)], [row(1, 2), row(3, labels=[IGNORE])], [row(1, 2, 3)]]
+    prints = [fingerprint_blocks(rows) for rows in sets]
+    assert len(set(prints)) == 5 and prints == [fingerprint_blocks([dict(r) for r in rows]) for rows in sets]
 
 
 def test_no_document_sees_its_neighbour(tokenizer, model, tmp_path):

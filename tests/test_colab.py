@@ -72,15 +72,8 @@ def test_the_extras_of_all_setup_cells_bring_nothing_that_replaces():
     wanted = [Requirement(r) for group in EXTRAS.values() for r in group]
     found, new, unknown = colab.compare(wanted, colab.colab_versions(), "extras")
     assert found == []
-    absent = {n for n in new if not is_installed(n)}
-    assert set(unknown) == absent and (absent == set() or not is_installed("trl")), "make test-colab installs all extras"
-
-
-def is_installed(name):
-    try:
-        return bool(importlib.metadata.version(name))
-    except importlib.metadata.PackageNotFoundError:
-        return False
+    absent = {n for n in new if not colab.is_known(n)}
+    assert set(unknown) == absent and (absent == set() or not colab.is_known("trl")), "make test-colab installs all extras"
 
 
 def test_a_setup_cell_asks_for_what_its_word_stands_for(tmp_path):

@@ -12,8 +12,8 @@ from tools.fork import address
 from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["runtime", "hub", "runs", "corpora", "wikitext", "tokens", "blocks", "model", "generation", "weights", "step", "budget", "evaluation", "checkpoints", "plots",
-         "training", "pretrain", "tuner", "scoring", "products", "replies", "asking", "qlora", "finetuning", "sft", "finetune"]
+ORDER = ["runtime", "hub", "runs", "corpora", "wikitext", "scoring", "products", "tokens", "blocks", "model", "generation", "weights", "step", "budget",
+         "evaluation", "checkpoints", "plots", "training", "pretrain", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
 
 
 def imports(file):

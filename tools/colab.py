@@ -62,11 +62,21 @@ def compare(requirements, colab, asked_by):
                 replaced.append(f"{asker} asks for {name}{wanted.specifier}; Colab has {name} {colab[name]}")
         elif name not in new:
             new.append(name)
-            try:
+            if is_known(name):
                 waiting += [(Requirement(r), name) for r in importlib.metadata.requires(name) or []]
-            except importlib.metadata.PackageNotFoundError:
+            else:
                 unknown.append(name)
     return replaced, new, unknown
+
+
+def is_known(name):
+    """Whether this package is installed here in a version that a setup cell would install: of another one the requirements say nothing."""
+    try:
+        importlib.metadata.requires(name)
+        limits = [Requirement(r).specifier for group in EXTRAS.values() for r in group if canonicalize_name(Requirement(r).name) == name]
+        return all(limit.contains(importlib.metadata.version(name), prereleases=True) for limit in limits)
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def sources():

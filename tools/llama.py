@@ -1,8 +1,8 @@
 """Make the tiny Llama that notebook 04 tunes in profile cpu: `make llama`.
 
-It reads the products' text in data/offline/products/pretrain.txt, in which there is no question, and segments of random tokens that
-come twice: what a model must be able to do before it can answer from a context is to copy. data/offline/llama gets its weights
-(float16) and tokenizer, data/reference/04 its log.
+What a model must be able to do before it can answer from a context is to copy. So it first reads segments of random tokens that come
+twice, and then the products' text in data/offline/products/pretrain.txt, in which there is no question, with some such segments among
+it. data/offline/llama gets its weights (float16) and tokenizer, data/reference/04 its log.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from helpers.corpora import OFFLINE, documents, read
+from helpers.corpora import OFFLINE, documents
+from helpers.corpora import read as read_text
 from helpers.runs import Run, make_header
 from helpers.runtime import seed_everything, setup, shown
 from helpers.tokens import END, pack
@@ -28,7 +29,8 @@ PLACE = OFFLINE / "llama"
 TEXT = OFFLINE / "products" / "pretrain.txt"
 SHAPE = dict(vocab_size=1024, hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=6,
              max_position_embeddings=256, tie_word_embeddings=False, rope_theta=10_000.0)
-BLOCK, ROWS, REPEATED = 160, 16, 6  # tokens of a row, rows of a batch, and how many of them are a random segment twice
+BLOCK, ROWS, REPEATED = 160, 16, 4  # tokens of a row, rows of a batch, and how many of them are a random segment twice
+COPYING = 1_800  # steps at the beginning that copy short random segments and nothing else: the circuit for it forms all at once, after about 1,250
 CARD = """# Tiny Llama
 
 A Llama of {parameters:,} parameters (4 layers, 6 heads, 192 dims, byte-level BPE of 1,024 entries with single digits), trained from random weights on
@@ -52,18 +54,23 @@ def train_tokenizer(texts):
     return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=END)
 
 
-def batch(stream, step, seed):
-    """(ids, labels), both (ROWS, BLOCK): windows of the stream at random places, and random segments of which only the second copy counts."""
+def twice(draw, rows, shortest, longest):
+    """(ids, labels), both (rows, 2 n): random segments of n tokens that come twice; only the second copy counts."""
+    segment = torch.tensor(draw.integers(1, SHAPE["vocab_size"], (rows, int(draw.integers(shortest, longest + 1)))))
+    ids = segment.repeat(1, 2)
+    labels = ids.clone()
+    labels[:, : segment.shape[1] + 1] = -100
+    return ids, labels
+
+
+def batches(stream, step, seed):
+    """What a step reads, a list of (ids, labels): first random segments only, then windows of the stream at random places beside some."""
     draw = np.random.default_rng([seed, step])
+    if step < COPYING:
+        return [twice(draw, 32, 4, 40)]
     starts = draw.integers(0, len(stream) - BLOCK, ROWS - REPEATED)
     ids = torch.tensor(np.stack([stream[s : s + BLOCK] for s in starts]).astype(np.int64))
-    length = int(draw.integers(8, BLOCK // 2 + 1))
-    known = draw.integers(1, SHAPE["vocab_size"], (REPEATED, int(2 ** draw.uniform(3, 10))))  # few different tokens in a row are easier to find again
-    segment = torch.tensor(np.take_along_axis(known, draw.integers(0, known.shape[1], (REPEATED, length)), 1))
-    twice = segment.repeat(1, math.ceil(BLOCK / length))[:, :BLOCK]
-    labels = twice.clone()
-    labels[:, : length + 1] = -100
-    return torch.cat([ids, twice]), torch.cat([ids, labels])
+    return [(ids, ids), twice(draw, REPEATED, 8, BLOCK // 2)]
 
 
 @torch.no_grad()
@@ -73,15 +80,15 @@ def probe(model, stream, seed):
     rows = torch.tensor(stream[: len(stream) // BLOCK * BLOCK].reshape(-1, BLOCK).astype(np.int64))[:64]
     loss = model(rows, labels=rows).loss.item()
     draw = np.random.default_rng(seed)
-    segment = torch.tensor(draw.integers(1, SHAPE["vocab_size"], (32, 40)))
-    guessed = model(segment.repeat(1, 2)).logits[:, 40:-1].argmax(-1)
+    segment = torch.tensor(draw.integers(1, SHAPE["vocab_size"], (32, 30)))
+    guessed = model(segment.repeat(1, 2)).logits[:, 30:-1].argmax(-1)
     model.train()
     return loss, (guessed == segment[:, 1:]).float().mean().item()
 
 
 def train(runtime, tokens_to_read, learning_rate=2e-3):
     """(model, tokenizer, its finished log)."""
-    texts = documents(read(TEXT))
+    texts = documents(read_text(TEXT))
     np.random.default_rng(0).shuffle(texts)
     tokenizer = train_tokenizer(texts)
     encoded = tokenizer(texts)["input_ids"]
@@ -89,22 +96,25 @@ def train(runtime, tokens_to_read, learning_rate=2e-3):
     seed_everything(runtime.seed)
     model = LlamaForCausalLM(LlamaConfig(**SHAPE, bos_token_id=0, eos_token_id=0))
     model.loss_type = "ForCausalLM"
-    steps = tokens_to_read // (ROWS * BLOCK)
+    steps, read = COPYING + tokens_to_read // (ROWS * BLOCK), 0
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.1, fused=True)
-    schedule = lambda s: min(1, (s + 1) / 100) * (0.1 + 0.9 * (1 + math.cos(math.pi * s / steps)) / 2)
+    progress = lambda s: max(0.0, (s - COPYING) / (steps - COPYING))
+    schedule = lambda s: min(1, (s + 1) / 100) * (0.5 if s < COPYING else 0.1 + 0.9 * (1 + math.cos(math.pi * progress(s))) / 2)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
     run = Run(runtime.workspace / "llama" / "log.jsonl")
-    settings = SHAPE | dict(block=BLOCK, rows=ROWS, repeated=REPEATED, learning_rate=learning_rate, tokens=tokens_to_read)
+    settings = SHAPE | dict(block=BLOCK, rows=ROWS, repeated=REPEATED, copying=COPYING, learning_rate=learning_rate, tokens=tokens_to_read)
     run.begin(make_header(replace(runtime, notebook="04"), settings=settings, data="") | {"steps": steps, "name": "llama"})
     started = time.perf_counter()
     for step in tqdm(range(steps), mininterval=10):
-        ids, labels = batch(stream, step, runtime.seed)
-        with runtime.autocast():
-            loss = model(ids, labels=labels).loss
+        parts = batches(stream, step, runtime.seed)
+        counted = sum((labels[:, 1:] != -100).sum().item() for _, labels in parts)
+        losses = [model(ids, labels=labels).loss * ((labels[:, 1:] != -100).sum() / counted) for ids, labels in parts]
+        loss = sum(losses)
         loss.backward()
+        read += sum(ids.numel() for ids, _ in parts)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(), scheduler.step(), optimizer.zero_grad()
-        row = dict(step=step + 1, tokens=(step + 1) * ROWS * BLOCK)
+        row = dict(step=step + 1, tokens=read)
         if (step + 1) % 10 == 0:
             run.log(**row, loss=loss.item(), grad_norm=norm.item(), learning_rate=scheduler.get_last_lr()[0])
         if (step + 1) % 100 == 0 or step + 1 == steps:
@@ -112,14 +122,14 @@ def train(runtime, tokens_to_read, learning_rate=2e-3):
             run.log(**row, val_loss=val_loss, copied=copied, seconds=round(time.perf_counter() - started, 1))
             print(f"\nstep {step + 1}: validation loss {val_loss:.3f}, copied {copied:.1%}", flush=True)
     seconds = time.perf_counter() - started
-    run.log("end", status="complete", step=steps, best_step=steps, tokens=steps * ROWS * BLOCK, val_loss=val_loss, copied=copied, seconds=seconds,
-            first_val_loss=math.log(SHAPE["vocab_size"]), tokens_per_second=steps * ROWS * BLOCK / seconds, peak_memory_bytes=0)
+    run.log("end", status="complete", step=steps, best_step=steps, tokens=read, val_loss=val_loss, copied=copied, seconds=seconds,
+            first_val_loss=math.log(SHAPE["vocab_size"]), tokens_per_second=read / seconds, peak_memory_bytes=0)
     return model, tokenizer, run
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tokens", type=int, default=4_900_000)
+    parser.add_argument("--tokens", type=int, default=4_000_000, help="of text and segments, after the first segments")
     parser.add_argument("--output", type=Path, default=PLACE)
     args = parser.parse_args()
     runtime = setup("llama", profile="cpu", data="offline", seed=1337)
