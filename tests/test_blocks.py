@@ -208,7 +208,7 @@ def test_rows_of_different_lengths_are_filled_up_and_lose_nothing(model, tmp_pat
 
 def test_the_fingerprint_tells_where_rows_are_cut():
     row = lambda *ids, labels=None: {"input_ids": np.array(ids), "labels": np.array(labels or ids)}
-    sets = [[row(1, 2), row(3)], [row(1), row(2, 3)], [row(3), row(1, 2)], [row(1, 2), row(3, labels=[IGNORE])], [row(1, 2, 3)]]
+    sets = [[row(1, 2), row(3)], [row(3), row(1, 2)], [row(1, 2), row(3, labels=[IGNORE])], [row(7, 7), row(7)], [row(7), row(7, 7)]]
     prints = [fingerprint_blocks(rows) for rows in sets]
     assert len(set(prints)) == 5 and prints == [fingerprint_blocks([dict(r) for r in rows]) for rows in sets]
 

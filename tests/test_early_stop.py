@@ -11,10 +11,10 @@ from conftest import make_runtime, make_stream
 from safetensors.torch import load_file
 from test_finetuning import assert_same, before, cut, damage, outcome
 from test_training import PowerCut, cut_power, folder_of
-from tiny_tune import CONFIG, load, tiny_tune
+from tiny_tune import CONFIG, WAYS, load, tiny_tune
 
 from helpers import finetuning, tuner
-from helpers.finetuning import WAYS, FineTuneConfig, FineTuner, Recorder, fine_tune, settings_of
+from helpers.finetuning import FineTuneConfig, FineTuner, Recorder, fine_tune, settings_of
 from helpers.runs import REFERENCES, Run, settings_hash
 from helpers.blocks import StreamBlocks, to_blocks
 from helpers.tokens import IGNORE

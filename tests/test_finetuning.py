@@ -17,13 +17,13 @@ from conftest import make_runtime
 from safetensors.torch import load_file
 from test_training import PowerCut, cut_power, flip_a_byte, folder_of, truncate, without_clock
 from tiny_run import on_call
-from tiny_tune import CONFIG, blocks, load, start, tiny_tune
+from tiny_tune import CONFIG, WAYS, blocks, load, start, tiny_tune
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
 from helpers import finetuning, tuner
 from helpers.corpora import OFFLINE
 from helpers.evaluation import token_losses
-from helpers.finetuning import WAYS, FineTuneConfig, FineTuner, Recorder, fine_tune_budget, prepare, training_arguments
+from helpers.finetuning import FineTuneConfig, FineTuner, Recorder, fine_tune_budget, prepare, training_arguments
 from helpers.runs import Run
 from helpers.runtime import ReaderError, describe_run
 from helpers.blocks import collate

@@ -225,7 +225,7 @@ def test_answers_are_those_of_one_by_one_and_stop_at_the_end(whole, model, monke
 
 
 def test_each_question_has_its_row(monkeypatch):
-    raw, asked = [" Red.", " dark red\nContext: a"], []
+    raw, asked = [" Red.\nContext: b", " dark red\nContext: a"], []
     monkeypatch.setattr(qlora, "answer", lambda model, tokenizer, prompts, **named: (asked.append((prompts, named)), raw)[1])
     rows = ask(None, None, [{"question": q, "answer": "red"} for q in ("Which?", "What colour?")], ["It is red.", "It is blue."], batch_size=7)
     assert asked == [([format_prompt("It is red.", "Which?"), format_prompt("It is blue.", "What colour?")], {"batch_size": 7})]

@@ -28,6 +28,7 @@ from helpers.weights import save_whole
 
 WORDS = "red blue green one two three four lamp boat hill rain bread where when who went saw sold".split()
 CONFIG = FineTuneConfig(batch_size=4, micro_batch_size=2, epochs=2, learning_rate=0.01, warmup_steps=2, eval_every=3, lora_rank=2)  # 10 steps
+WAYS = ("full", "lora", "8bit")  # of GPT-2; "qlora" has tests of its own
 gc.freeze()  # a Trainer begins with a search for garbage, which would take longer than our training
 
 
