@@ -352,7 +352,7 @@ def test_the_settings_reach_the_trainer(tmp_path):
 # What goes wrong.
 
 def test_settings_that_do_not_fit_are_refused(monkeypatch):
-    with pytest.raises(ValueError, match="^unknown way 'half': choose one of full, lora, 8bit$"):
+    with pytest.raises(ValueError, match="^unknown way 'half': choose one of full, lora, 8bit, qlora$"):
         FineTuneConfig(way="half")
     with pytest.raises(ValueError, match=r"^micro_batch_size must divide batch_size \(8\), got 3$"):
         FineTuneConfig(micro_batch_size=3)
