@@ -167,7 +167,7 @@ def test_the_gradient_after_an_evaluation_is_that_by_hand_in_float32(whole, base
     half = tune(tmp_path, base, dtype=torch.float16, epochs=1, eval_every=2)
     assert {p.dtype for seen in (whole, half) for p in seen.first.values()} == {torch.float32} and half.model.dtype == torch.float16
     assert half.run.end["val_loss"] < half.run.end["first_val_loss"]
-    SFTTrainer(by_hand, half.args, train_dataset=half.train_dataloader.dataset, data_collator=collate)
+    SFTTrainer(by_hand, half.args, train_dataset=(data := half.train_dataloader.dataset), eval_dataset=data, data_collator=collate)
     assert {p.dtype for p in lora(by_hand).values()} == {torch.bfloat16}  # by TRL alone
 
 
