@@ -178,7 +178,8 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
         start = newest_checkpoint(folder / "checkpoints", step_of(start))  # it had stopped there: take that evaluation once more
     run.rows = Run(start / "rows.jsonl").rows if start else []
     seed_everything(runtime.seed)  # LoRA draws its first matrices
-    arguments = training_arguments(config, runtime, folder / "checkpoints")
+    with old_names():
+        arguments = training_arguments(config, runtime, folder / "checkpoints")
     wait_for_all()  # nobody writes before everybody has read
     if rank() == 0:
         say_what_differs(run, settings)
@@ -191,7 +192,7 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
         recorder = Recorder(run, runtime, last, tokens, on_log, pressed, config.patience)
         with old_names():
             trainer = trainer(prepare(model, config), arguments, data_collator=collate, eval_dataset=validation, callbacks=[recorder],
-                            train_dataset=Even(train, config.micro * world()) if world() > 1 else train)
+                              train_dataset=Even(train, config.micro * world()) if world() > 1 else train)
         trainer.recorder = recorder
         trainer.remove_callback(PrinterCallback)
         train_with(trainer, start, config, runtime)

@@ -15,7 +15,8 @@ class SFTTuner(Tuning, SFTTrainer):
         chosen = arguments.to_dict() | dict(max_length=None, dataset_kwargs={"skip_prepare_dataset": True}, hub_token=None)
         config = SFTConfig(**chosen)
         config._n_gpu = arguments._n_gpu
-        sets = [Dataset.from_list([{k: v.tolist() for k, v in row.items()} for row in rows]) for rows in (train_dataset, eval_dataset)]
+        sets = [Dataset.from_list([{k: v.tolist() for k, v in row.items()} for row in (rows[i] for i in range(len(rows)))])
+                for rows in (train_dataset, eval_dataset)]
         masked = lambda rows: {"attention_mask": torch.ones(len(rows), max(len(r["input_ids"]) for r in rows))} | data_collator(rows)  # TRL asks for one
         super().__init__(model, config, train_dataset=sets[0], eval_dataset=sets[1], data_collator=masked, **settings)
         self.eval_dataset = eval_dataset
