@@ -2,10 +2,13 @@
 
 import torch
 from datasets import Dataset
+from huggingface_hub import constants
 from trl import SFTConfig, SFTTrainer
 
 from .qlora import trainable_in_float32
 from .tuner import Tuning
+
+constants.HF_HUB_DISABLE_TELEMETRY = True  # TRL reports every trainer that is built; nothing leaves this machine unasked
 
 
 class SFTTuner(Tuning, SFTTrainer):

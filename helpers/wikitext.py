@@ -35,7 +35,7 @@ def load_wikitext(source, *, size=2, raw=True, max_bytes=None):
 
 def lines_from_files(path, name, ending):
     """{split: rows} of the files in ``path/name`` or ``path``, each line with its end, read through a file that stays on the disk."""
-    from datasets import disable_progress_bars, enable_progress_bars, load_dataset
+    from datasets import Dataset, disable_progress_bars, enable_progress_bars
     folder = path / name if (path / name).is_dir() else path
     files = {split: folder / f"{split[:5]}{ending}" for split in SPLITS}  # train, valid, test
     found = {split: file for split, file in files.items() if file.exists()}
@@ -45,9 +45,9 @@ def lines_from_files(path, name, ending):
     for file in found.values():
         check_lines(file)
     disable_progress_bars()
-    rows = load_dataset("text", data_files={k: str(v) for k, v in found.items()}, keep_linebreaks=True, encoding="utf-8-sig")
+    rows = {split: Dataset.from_text(str(file), keep_linebreaks=True, encoding="utf-8-sig") for split, file in found.items()}
     enable_progress_bars()
-    return dict(rows)
+    return rows
 
 
 def check_lines(file):
