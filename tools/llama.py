@@ -1,13 +1,15 @@
 """Make the tiny Llama that notebook 04 tunes in profile cpu: `make llama`.
 
 What a model must be able to do before it can answer from a context is to copy. So it first reads segments of random tokens that come
-twice, and then the products' text in data/offline/products/pretrain.txt, in which there is no question, with some such segments among
-it. data/offline/llama gets its weights (float16) and tokenizer, data/reference/04 its log.
+twice, and then text on products (data/offline/products/generate.py --pretrain), in which there is no question, with some such segments
+among it. data/offline/llama gets its weights (float16) and tokenizer, data/reference/04 its log.
 """
 
 import argparse
 import json
 import math
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +28,7 @@ from helpers.tokens import END, pack
 from tools.references import keep
 
 PLACE = OFFLINE / "llama"
-TEXT = OFFLINE / "products" / "pretrain.txt"
+GENERATOR = OFFLINE / "products" / "generate.py"
 SHAPE = dict(vocab_size=1024, hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=6,
              max_position_embeddings=256, tie_word_embeddings=False, rope_theta=10_000.0)
 BLOCK, ROWS, REPEATED = 160, 16, 4  # tokens of a row, rows of a batch, and how many of them are a random segment twice
@@ -34,7 +36,7 @@ COPYING = 1_800  # steps at the beginning that copy short random segments and no
 CARD = """# Tiny Llama
 
 A Llama of {parameters:,} parameters (4 layers, 6 heads, 192 dims, byte-level BPE of 1,024 entries with single digits), trained from random weights on
-[the products' text](../products/README.md) and on random tokens that come twice. Licence of weights and text: CC0. It has never seen a question; it
+[text on products](../products/README.md) and on random tokens that come twice. Licence of weights and text: CC0. It has never seen a question; it
 can copy, which is what answering from a context takes. It is here so that QLoRA can be shown on a CPU without a network.
 
     make llama
@@ -88,7 +90,9 @@ def probe(model, stream, seed):
 
 def train(runtime, tokens_to_read, learning_rate=2e-3):
     """(model, tokenizer, its finished log)."""
-    texts = documents(read_text(TEXT))
+    text = runtime.workspace / "pretrain.txt"
+    subprocess.run([sys.executable, GENERATOR, "--pretrain", text], check=True)
+    texts = documents(read_text(text))
     np.random.default_rng(0).shuffle(texts)
     tokenizer = train_tokenizer(texts)
     encoded = tokenizer(texts)["input_ids"]
@@ -129,7 +133,7 @@ def train(runtime, tokens_to_read, learning_rate=2e-3):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tokens", type=int, default=4_000_000, help="of text and segments, after the first segments")
+    parser.add_argument("--tokens", type=int, default=7_000_000, help="of text and segments, after the first segments")
     parser.add_argument("--output", type=Path, default=PLACE)
     args = parser.parse_args()
     runtime = setup("llama", profile="cpu", data="offline", seed=1337)

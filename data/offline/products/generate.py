@@ -1,7 +1,8 @@
-"""Write trn.json, qa.jsonl, fifteen.json, pretrain.txt and stats.json, or check that they can be written again.
+"""Write trn.json, qa.jsonl, fifteen.json and stats.json, or check that they can be written again.
 
     python data/offline/products/generate.py            write the files
     python data/offline/products/generate.py --check    compare them byte for byte
+    python data/offline/products/generate.py --pretrain path/to/pretrain.txt
     python data/offline/products/generate.py --show 3 [--kind lamp] [--seed 7]
 
 The products are drawn from the text files beside this one, with the names of the offline prose (../prose).
@@ -28,7 +29,7 @@ BOOKS, GOODS = 10, 7  # products of each kind
 UNSEEN, RARE, SEEN, ASKED = 60, 40, 60, 5
 SAME_TITLE, EMPTY_TITLE, EXACT, CLEANED = 6, 8, 8, 5
 EMPTY = ["", "", "", " ", "   ", "\n", "<p></p>", "<br />", "&nbsp;"]  # the contents that are empty, or as good as
-PRETRAIN = 1_500_000  # bytes after which no new document begins
+PRETRAIN = 6_000_000  # bytes after which no new document begins; too much to ship
 FIFTEEN = [  # attributes of the fifteen questions, and whether they are about a book
     (("author",), True), (("pages",), True), (("colour",), False), (("height",), False), (("material",), False),
     (("price",), False), (("author",), True), (("size",), False), (("colour",), False), (("price",), True),
@@ -165,31 +166,39 @@ def build():
     products = catalogue(grammar, chooser)
     fifteen, qa = questions(products, chooser)
     found = records(grammar, products, chooser)
-    taken = {printed(p.title) for p in products}, {printed(p.body) for p in products}
-    text, sorts = corpus(grammar, Chooser(f"{SEED} pretrain"), PRETRAIN, *taken)
     files = {
         "trn.json": "".join(json.dumps(r) + "\n" for r in found),
         "qa.jsonl": "".join(json.dumps(q, ensure_ascii=False) + "\n" for q in qa),
         "fifteen.json": json.dumps(fifteen, indent=1, ensure_ascii=False) + "\n",
-        "pretrain.txt": text,
     }
     stats = {
         "seed": SEED, "records": len(found), "usable": len(products), "kinds": len(grammar.kinds),
         "books": sum(p.kind.book for p in products), "dirt": dirt(found),
         "questions": dict(sorted(Counter(q["split"] for q in qa).items())), "rare": sum("rare" in q for q in qa), "fifteen": len(fifteen),
-        "documents": sorts, "bytes": {name: len(file.encode()) for name, file in files.items()},
+        "bytes": {name: len(file.encode()) for name, file in files.items()},
     }  # fmt: skip
     return files | {"stats.json": json.dumps(stats, indent=2) + "\n"}
+
+
+def pretrain(size=PRETRAIN):
+    """(text for a base model, its documents by sort); a smaller text is the beginning of a larger one."""
+    grammar = Grammar()
+    products = catalogue(grammar, Chooser(f"{SEED} products"))
+    taken = {printed(p.title) for p in products}, {printed(p.body) for p in products}
+    return corpus(grammar, Chooser(f"{SEED} pretrain"), size, *taken)
 
 
 def main():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    parser.add_argument("--pretrain", type=Path, metavar="FILE", help="write the text for pre-training there, and nothing else")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N products with their questions")
     parser.add_argument("--kind", help="with --show: only this kind")
     parser.add_argument("--seed", default="show", help="with --show: another seed")
     args = parser.parse_args()
+    if args.pretrain:
+        return args.pretrain.write_bytes(pretrain()[0].encode())
     if not args.show:
         return write_or_check(HERE, build(), args.check)
     grammar, chooser = Grammar(), Chooser(args.seed)
