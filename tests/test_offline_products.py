@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "offline" / "products"
-FILES = ("trn.json", "qa.jsonl", "fifteen.json", "pretrain.txt")
+FILES = ("trn.json", "qa.jsonl", "fifteen.json")
+SIZE = 1_500_000  # of the text for pre-training, the beginning is looked at
 IRREGULAR = {"hour", "hours", "honest", "one", "once", "useful"}  # words whose first letter misleads about "a" and "an"
 
 
@@ -27,7 +28,6 @@ def lines_of(name):
 once = pytest.fixture(scope="module")
 records, qa = once(lambda: lines_of("trn.json")), once(lambda: lines_of("qa.jsonl"))
 fifteen, stats = (once(lambda name=name: json.loads((FOLDER / name).read_text(encoding="utf-8"))) for name in ("fifteen.json", "stats.json"))
-pretrain = once(lambda: (FOLDER / "pretrain.txt").read_text(encoding="utf-8"))
 
 
 def stands(value, text):
@@ -46,6 +46,17 @@ def generator():
     sys.path[:] = path
     for name in (set(sys.modules) - before) & {"grammar", "world", "product", "corpus"}:
         del sys.modules[name]
+
+
+@once
+def pretrained(generator):
+    """(text, its documents by sort)."""
+    return generator.pretrain(SIZE)
+
+
+@once
+def pretrain(pretrained):
+    return pretrained[0]
 
 
 @once
@@ -160,7 +171,7 @@ def test_rare_values_are_met_nowhere_else(qa, usable, pretrain, stats):
 
 
 def test_pretrain_knows_every_other_value_and_no_question(qa, fifteen, usable, pretrain, generator):
-    assert "?" not in pretrain and 1_200_000 <= len(pretrain.encode()) <= 1_800_000
+    assert "?" not in pretrain and SIZE <= len(pretrain.encode()) <= SIZE + 2_000
     words = set(re.findall(r"[\w\u2013]+", pretrain))
     assert {w for q in qa + fifteen if "rare" not in q for w in re.findall(r"[\w\u2013]+", q["answer"])} - words == set()
     values = {v for k in generator.Grammar().kinds for options in k.values.values() for v in options if not re.search("[~{]", v)}
@@ -171,9 +182,9 @@ def test_pretrain_knows_every_other_value_and_no_question(qa, fifteen, usable, p
         assert not {title, *(content[: m.start() + 1] for m in re.finditer(r"[.!](?= |$)", content) if m.start() > 60)} & lines
 
 
-def test_pretrain_says_things_twice(pretrain, stats):
+def test_pretrain_says_things_twice(pretrain, pretrained):
     documents = pretrain.removesuffix("\n").split("\n\n\n")
-    assert len(documents) == len(set(documents)) == sum(stats["documents"].values())
+    assert len(documents) == len(set(documents)) == sum(pretrained[1].values())
     aloud = [d for d in documents if " read the list aloud: " in d]
     assert len(aloud) > 50 and all(re.search(r"aloud: (.+)\. Nobody had listened, so \w+ read it again: \1\.", d) for d in aloud)
     colours = [re.match(r"An? (red|blue|green|black|white|dark blue) [a-z]", d) for d in documents]
@@ -194,7 +205,7 @@ def test_readme_gives_the_numbers_of_stats(stats):
     for name in FILES:
         assert stats["bytes"][name] == (FOLDER / name).stat().st_size
         assert re.search(rf"\| `{re.escape(name)}` \| {stats['bytes'][name]:,} \|", readme), name
-    for name, n in (stats["dirt"] | stats["questions"] | stats["documents"]).items():
+    for name, n in (stats["dirt"] | stats["questions"]).items():
         assert f"| {name} | {n:,} |" in readme.replace("`", ""), name
     assert all(f"**{stats[name]}** {name}" in readme for name in ("records", "usable", "kinds", "books", "rare"))
-    assert sum(f.stat().st_size for f in FOLDER.rglob("*") if f.is_file() and f.suffix != ".pyc") < 2_600_000
+    assert sum(f.stat().st_size for f in FOLDER.rglob("*") if f.is_file() and f.suffix != ".pyc") < 500_000

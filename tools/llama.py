@@ -10,6 +10,7 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -90,9 +91,10 @@ def probe(model, stream, seed):
 
 def train(runtime, tokens_to_read, learning_rate=2e-3):
     """(model, tokenizer, its finished log)."""
-    text = runtime.workspace / "pretrain.txt"
-    subprocess.run([sys.executable, GENERATOR, "--pretrain", text], check=True)
-    texts = documents(read_text(text))
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder) / "pretrain.txt"
+        subprocess.run([sys.executable, GENERATOR, "--pretrain", text], check=True)
+        texts = documents(read_text(text))
     np.random.default_rng(0).shuffle(texts)
     tokenizer = train_tokenizer(texts)
     encoded = tokenizer(texts)["input_ids"]
