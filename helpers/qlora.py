@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, GenerationConfig
 from transformers.utils import logging
 
 from .budget import available_memory, kept_bytes
@@ -61,16 +61,18 @@ def load_4bit(runtime, name=None, *, backend="transformers", block_size=256):
         raise ReaderError('a model in 4 bits needs bitsandbytes: run the first cell (Colab, Kaggle), or pip install "bitsandbytes>=0.50"')
     print(f"base model: {shown(place) if Path(place).is_dir() else place}, in 4 bits by {backend}")
     with asking_hub(place):
+        config = AutoConfig.from_pretrained(place)
+        check_room(runtime, config)
         if backend == "unsloth":
             from unsloth import FastLanguageModel
             model, tokenizer = FastLanguageModel.from_pretrained(str(place), max_seq_length=block_size, load_in_4bit=True, dtype=runtime.dtype)
         else:
             tokenizer = AutoTokenizer.from_pretrained(place)
-            quantised = hasattr(AutoConfig.from_pretrained(place), "quantization_config")
-            settings = {} if quantised else {"quantization_config": four_bit(runtime.dtype)}
+            settings = {} if hasattr(config, "quantization_config") else {"quantization_config": four_bit(runtime.dtype)}
             model = AutoModelForCausalLM.from_pretrained(place, dtype=runtime.dtype, device_map={"": runtime.device}, attn_implementation="sdpa",
                                                          **settings)
     model.loss_type = "ForCausalLM"
+    model.generation_config = GenerationConfig()  # what `answer` asks for, not the checkpoint's way of sampling
     make_trainable(model, runtime.dtype)
     return model, tokenizer
 
@@ -91,12 +93,16 @@ def make_trainable(model, dtype):
             layer.compute_dtype, layer.compute_type_is_set, layer.support_avx512bf16_for_cpu = dtype, True, False
 
 
-def check_room(runtime, parameters):
-    """Raise ReaderError if a model of ``parameters`` weights in 4 bits does not fit the free memory."""
-    needed, free = parameters * BYTES_PER_WEIGHT, available_memory(runtime)
+def check_room(runtime, config):
+    """Raise ReaderError if a model of this configuration does not fit the free memory: linear layers in 4 bits, the rest in ``runtime.dtype``."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    every, head = model.num_parameters(), model.get_output_embeddings()
+    linear = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head)
+    needed, free = linear * BYTES_PER_WEIGHT + (every - linear) * runtime.dtype.itemsize, available_memory(runtime)
     if needed > free:
-        raise ReaderError(f"{parameters / 1e9:.1f}B weights take {needed / 2**30:.1f} GiB in 4 bits, {free / 2**30:.1f} GiB are free: "
-                          f"take a model of {free / BYTES_PER_WEIGHT / 1.5e9:.1f}B weights or fewer, or a larger card")
+        raise ReaderError(f"{every / 1e9:.1f}B weights take {needed / 2**30:.1f} GiB in 4 bits (embeddings and head in {8 * runtime.dtype.itemsize}), "
+                          f"{free / 2**30:.1f} GiB are free: take a model of {every * free / needed / 1.5e9:.1f}B weights or fewer, or a larger card")
 
 
 def lora_frame(model, config):
@@ -147,6 +153,7 @@ def keep_adapter(checkpoint, folder, model, tokenizer=None, card=None):
 def load_adapter(model, folder):
     """The model with a kept adapter on it. Raises ReaderError if the adapter is damaged or belongs to another base."""
     from peft import PeftModel
+    folder = Path(folder)
     if fault := damage(folder):
         raise ReaderError(f"the adapter in {shown(folder, 2)} cannot be used ({fault}): delete that folder to train anew")
     made_for = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from test_training import PowerCut, cut_power, flip_a_byte, on_call, without_clock
 from tokenizers import processors
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM
 from trl import SFTTrainer
 
 from helpers import qlora
@@ -108,15 +108,30 @@ def test_what_is_lacking_is_one_sentence_and_decides_the_backend(base, monkeypat
     cpu, gpu = make_runtime(base), make_runtime(base, device=torch.device("cuda"))
     monkeypatch.setattr(qlora, "available_memory", lambda runtime: 2 * 2**30)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    said = [sentence(check_room, gpu, 8.03e9), sentence(load_4bit, cpu, base), sentence(choose_backend, gpu, "unsloth")]
-    assert check_room(gpu, 4e9) is None and said == [
-        "8.0B weights take 3.9 GiB in 4 bits, 2.0 GiB are free: take a model of 2.8B weights or fewer, or a larger card",
+    llama = LlamaConfig(vocab_size=128_256, hidden_size=4096, intermediate_size=14_336, num_hidden_layers=32, num_key_value_heads=8)
+    said = [sentence(check_room, make_runtime(base, torch.float16), llama), sentence(load_4bit, cpu, base), sentence(choose_backend, gpu, "unsloth")]
+    assert check_room(gpu, AutoConfig.from_pretrained(base)) is None and said == [
+        "8.0B weights take 5.3 GiB in 4 bits (embeddings and head in 16), 2.0 GiB are free: take a model of 2.0B weights or fewer, or a larger card",
         'a model in 4 bits needs bitsandbytes: run the first cell (Colab, Kaggle), or pip install "bitsandbytes>=0.50"',
         "Unsloth is not installed: choose the backend transformers, or install requirements-llama.txt's second set"]
     assert choose_backend(gpu) == ("transformers", "Unsloth is not installed")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "unsloth" or None)
     assert choose_backend(gpu) == ("unsloth", "it is installed and there is a GPU") and choose_backend(cpu) == ("transformers", "no GPU")
     assert [choose_backend(cpu, wish) for wish in ("unsloth", "transformers")] == [("unsloth", "asked for"), ("transformers", "asked for")]
+
+
+def test_a_base_that_does_not_fit_is_refused_before_it_is_read(base, monkeypatch):
+    monkeypatch.setattr(qlora, "available_memory", lambda runtime: 1000)
+    assert "weights take 0.0 GiB in 4 bits (embeddings and head in 32)" in sentence(load_4bit, make_runtime(base), base)
+
+
+def test_the_bases_own_way_of_sampling_is_left_behind(base, tmp_path):
+    for file in base.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "generation_config.json").write_text('{"do_sample": true, "temperature": 0.6, "max_length": 4096}')
+    model, tokenizer = load_4bit(make_runtime(base), tmp_path)
+    assert not model.generation_config.do_sample and model.generation_config.temperature != 0.6 and model.generation_config.max_length != 4096
+    assert answer(model, tokenizer, PROMPTS[:3], max_new_tokens=5) == answer(*load_4bit(make_runtime(base), base), PROMPTS[:3], max_new_tokens=5)
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
