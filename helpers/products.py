@@ -216,6 +216,31 @@ def load_qa(source):
             for split, rows in splits.items()}
 
 
+def split_qa(rows):
+    """The splits of `load_qa` for questions of your own: rows with "uid", "question" and "answer", several a product.
+
+    A fifth of the products is `unseen`. Of each other product that has two questions, one is held out: the first fifteen of these are `fifteen`,
+    the others `seen`. Which are unseen follows from the uid alone, so that more products change nothing there. Raises ReaderError below 40
+    products with questions.
+    """
+    from datasets import Dataset
+    by_product = {}
+    for row in rows:
+        by_product.setdefault(row["uid"], []).append({k: row[k] for k in ("uid", "question", "answer")} | {"rare": False})
+    if len(by_product) < 40:
+        raise ReaderError(f"{len(by_product)} products with questions are too few to train on some and ask on others: 40 are needed")
+    splits = {"train": [], "seen": [], "unseen": [], "fifteen": []}
+    for uid in sorted(by_product, key=hash_of):
+        mine = by_product[uid]
+        if hash_of(uid) % 5 == 0:
+            splits["unseen"] += mine
+            continue
+        if len(mine) > 1:
+            splits["fifteen" if len(splits["fifteen"]) < 15 else "seen"].append(mine.pop())
+        splits["train"] += mine
+    return {split: Dataset.from_list(rows) for split, rows in splits.items()}
+
+
 def rule_based_qa(product):
     """Questions and answers on a product by six patterns, for who has no key: a list of {"uid", "question", "answer"}.
 

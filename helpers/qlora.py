@@ -164,7 +164,10 @@ def load_adapter(model, folder):
 
 
 def answer(model, tokenizer, prompts, *, max_new_tokens=32, batch_size=8):
-    """What the model writes after each prompt, up to its end of sequence: the most likely token each time; list of str, as raw text."""
+    """What the model writes after each prompt, up to its end of sequence: the most likely token each time; list of str, as raw text.
+
+    Raises ReaderError for a prompt that leaves no room for its answer.
+    """
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     device, written = next(model.parameters()).device, []
     was_training = model.training
@@ -172,6 +175,9 @@ def answer(model, tokenizer, prompts, *, max_new_tokens=32, batch_size=8):
     for first in range(0, len(prompts), batch_size):
         rows = [tokenizer(p)["input_ids"] for p in prompts[first : first + batch_size]]
         longest = max(map(len, rows))
+        if longest + max_new_tokens > (most := model.config.max_position_embeddings):
+            raise ReaderError(f"a prompt of {longest:,} tokens and an answer of {max_new_tokens} are more than the {most:,} that this model reads: "
+                              "shorten the description")
         ids = torch.tensor([[pad] * (longest - len(r)) + r for r in rows], device=device)  # (b, longest): padding on the left
         mask = torch.tensor([[0] * (longest - len(r)) + [1] * len(r) for r in rows], device=device)
         found = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,

@@ -11,7 +11,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import PreTrainedTokenizerFast
 
 from helpers import products
-from helpers.products import clean, extract_answer, fits, format_example, format_prompt, load_products, load_qa, rule_based_qa
+from helpers.products import clean, extract_answer, fits, format_example, format_prompt, load_products, load_qa, rule_based_qa, split_qa
 from helpers.runtime import ReaderError
 from helpers.scoring import answer_in_context, exact_match
 from helpers.tokens import END, train_bpe
@@ -228,3 +228,18 @@ def test_questions_that_cannot_be_read_give_one_sentence(tmp_path, qa, fifteen, 
             (tmp_path / name).write_text(text)
     with pytest.raises(ReaderError, match=sentence):
         load_qa(tmp_path)
+
+
+def test_questions_of_ones_own_are_split_by_product():
+    rows = [{"uid": f"p{n}", "question": f"{ask} {n}?", "answer": f"{ask}{n}", "pairs": 1} for n in range(120) for ask in "abc"[: 1 + n % 3]]
+    splits = split_qa(rows)
+    uids = {split: set(found["uid"]) for split, found in splits.items()}
+    assert sorted(q for found in splits.values() for q in found["question"]) == sorted(r["question"] for r in rows)  # each once
+    assert not uids["unseen"] & (uids["train"] | uids["seen"] | uids["fifteen"]) and 12 <= len(uids["unseen"]) <= 36
+    assert uids["seen"] | uids["fifteen"] < uids["train"] and not uids["seen"] & uids["fifteen"]
+    assert len(splits["fifteen"]) == 15 == len(uids["fifteen"]) and len(splits["seen"]) == len(uids["seen"]) > 20
+    assert all(found.column_names == ["uid", "question", "answer", "rare"] for found in splits.values())
+    more = split_qa(rows + [{"uid": f"q{n}", "question": "?", "answer": "!"} for n in range(500)])
+    assert {uid for uid in more["unseen"]["uid"] if uid[0] == "p"} == uids["unseen"]
+    with pytest.raises(ReaderError, match="39 products with questions are too few to train on some and ask on others: 40 are needed"):
+        split_qa([r for r in rows if int(r["uid"][1:]) < 39])

@@ -125,6 +125,14 @@ def test_a_base_that_does_not_fit_is_refused_before_it_is_read(base, monkeypatch
     assert "weights take 0.0 GiB in 4 bits (embeddings and head in 32)" in sentence(load_4bit, make_runtime(base), base)
 
 
+def test_a_question_longer_than_the_context_is_one_sentence(base):
+    model, tokenizer = load_4bit(make_runtime(base), base)
+    room = 128 - len(tokenizer(PROMPTS[0])["input_ids"])
+    assert answer(model, tokenizer, PROMPTS[:1], max_new_tokens=room) != []
+    assert f"an answer of {room + 1} are more than the 128 that this model reads" in sentence(
+        lambda: answer(model, tokenizer, PROMPTS[:1], max_new_tokens=room + 1))
+
+
 def test_the_bases_own_way_of_sampling_is_left_behind(base, tmp_path):
     for file in base.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
