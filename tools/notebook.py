@@ -56,9 +56,20 @@ def heading(cell):
     return found and found[1]
 
 
-def execute(file, *, quiet=False):
+def fill_in(notebook, fields):
+    """Give form fields (lines ``NAME = value  # @param ...``) other values; fields: ["NAME=value", ...], a word or a Python literal."""
+    for name, _, value in (f.partition("=") for f in fields):
+        value = value if re.fullmatch(r"True|False|-?[\d._]+(e-?\d+)?", value) else repr(value)
+        cells = [c for c in notebook.cells if c.cell_type == "code" and re.search(rf"^{re.escape(name)} = .*# @param", c.source, re.M)]
+        if not cells:
+            sys.exit(f"no cell has a field {name}: lines such as RERUN = ...  # @param are fields")
+        cells[0].source = re.sub(rf"^({re.escape(name)} = ).*?(\s+# @param)", lambda m: m[1] + value + m[2], cells[0].source, flags=re.M)
+
+
+def execute(file, fields=(), *, quiet=False):
     """The executed notebook; raises CellExecutionError where a cell fails."""
     notebook = nbformat.read(file, as_version=4)
+    fill_in(notebook, fields)
     client = Client(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent)}},
                     extra_arguments=["--IPKernelApp.log_level=50"])  # it warns of unencrypted loopback, and of its own end
     with client.setup_kernel(), tqdm(total=len(notebook.cells), unit="cell", disable=quiet, file=sys.stdout) as bar:
@@ -106,7 +117,8 @@ def summary(run, executed):
     loss_chart(run, band=reference(run)).savefig(chart, dpi=120)
     for when, loss in (("start", end["first_val_loss"]), ("end", end["val_loss"])):
         print(f"validation loss at the {when}: {loss:.3f} nats per token, perplexity {math.exp(loss):,.1f}")
-    print(f"bits per byte at the end: {result['bits_per_byte']:.3f}")
+    if "bits_per_byte" in result:
+        print(f"bits per byte at the end: {result['bits_per_byte']:.3f}")
     print(verdict(run))
     print(f"speed: {end['tokens_per_second']:,.0f} tokens per second, {end['seconds']:.0f} s of training ({end['status']})")
     paragraphs = [textwrap.fill(p, 100) for p in result["sample"].splitlines() if p.strip()]
@@ -121,17 +133,17 @@ def workspace_of(file):
     return (workspace.with_name(workspace.name + "-rehearsal") if os.environ.get("GPT_SERIES_STEPS") else workspace) / file.name[:2]
 
 
-def run(file):
+def run(file, fields=()):
     """Execute in the reader's workspace, or say that this was done already; then sum up."""
     folder = workspace_of(file)
     executed, stamp = folder / file.name, folder / "executed.txt"
-    settings = " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("GPT_SERIES_"))
+    settings = " ".join([*(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("GPT_SERIES_")), *fields])
     state = f"{sources_hash(file)} {settings}"
     found = newest_run(folder)
     if found and found.complete and stamp.exists() and stamp.read_text(encoding="utf-8") == state:
         print(f"complete since {found.header['started']}: nothing to do (delete {shown(folder)} to start anew)")
     else:
-        notebook = execute(file)
+        notebook = execute(file, fields)
         nbformat.write(notebook, executed)
         executed.with_suffix(".html").write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
         stamp.write_text(state, encoding="utf-8")
@@ -142,13 +154,14 @@ def run(file):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("numbers", nargs="*", help="notebooks, such as 01; none: all")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="give a form field of the notebook another value")
     parser.add_argument("--in-place", action="store_true", help="store the outputs in the notebooks")
     args = parser.parse_args()
     files = [find(n) for n in args.numbers] or notebooks()
     for file in files:
         print(f"{shown(file)}:", flush=True)
         try:
-            store(file) if args.in_place else run(file)
+            store(file) if args.in_place else run(file, args.set)
         except KeyboardInterrupt:
             sys.exit("\nstopped: run the same command again, and training goes on from its last checkpoint")
         except CellExecutionError as error:

@@ -25,11 +25,11 @@ def record(profile, seed, name, options):
         return keep(log, name or profile)
 
 
-def record_notebook(number, profile, seed, name):
+def record_notebook(number, profile, seed, name, options):
     """All runs of a notebook, executed in a workspace of its own."""
     with tempfile.TemporaryDirectory() as workspace:
         settings = {"GPT_SERIES_PROFILE": profile, "GPT_SERIES_SEED": str(seed), "GPT_SERIES_WORKSPACE": workspace}
-        subprocess.run([sys.executable, "-m", "tools.notebook", number], env=os.environ | settings, check=True)
+        subprocess.run([sys.executable, "-m", "tools.notebook", number, *options], env=os.environ | settings, check=True)
         for log in sorted(Path(workspace).glob("*/*/log.jsonl")):
             keep(log, f"{name or profile}_{Run(log).header['name']}", system=True)
 
@@ -46,7 +46,7 @@ def keep(log, name, system=False):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, epilog="Further options go to helpers.pretrain.")
+    parser = argparse.ArgumentParser(description=__doc__, epilog="Further options go to helpers.pretrain, or to tools.notebook (such as --set RERUN=all).")
     parser.add_argument("--profile", default="cpu", choices=PROFILES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--name", help="of the log files; default: the profile")
@@ -58,7 +58,7 @@ def main():
         return
     for seed in args.seeds:
         if args.notebook:
-            record_notebook(args.notebook, args.profile, seed, args.name)
+            record_notebook(args.notebook, args.profile, seed, args.name, options)
             continue
         record(args.profile, seed, args.name, options)
 
