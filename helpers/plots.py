@@ -89,14 +89,14 @@ def verdict(run):
     return band.verdict(run.end["val_loss"]) if band else "no recorded run of this setting yet"
 
 
-def compare_chart(runs, *, title):
-    """Validation losses of several runs {name: Run} over tokens seen, each labelled with its best; returns the figure."""
+def compare_chart(runs, *, title, x="tokens"):
+    """Validation losses of several runs {name: Run} over "tokens" seen or "step", each labelled with its best; returns the figure."""
     figure, axes = new_figure()
-    unit, word = token_unit(max((run.curve("val_loss")[0] for run in runs.values()), key=max))
+    unit, word = token_unit(max((run.curve("val_loss")[0] for run in runs.values()), key=max)) if x == "tokens" else (1, "")
     for (name, run), style, colour in zip(runs.items(), STYLES, COLOURS):
-        tokens, losses = run.curve("val_loss")
-        axes.plot(tokens / unit, losses, style, color=colour, lw=2.5, label=f"{name}: {losses.min():.2f}")
-    axes.set(xlabel=f"tokens seen ({word})", ylabel="validation loss (nats per token)")
+        at, losses = run.curve("val_loss", x=x)
+        axes.plot(at / unit, losses, style, color=colour, lw=2.5, label=f"{name}: {losses.min():.2f}")
+    axes.set(xlabel=f"tokens seen ({word})" if word else x, ylabel="validation loss (nats per token)")
     axes.set_title(title, loc="left")
     axes.legend(frameon=False)
     return figure

@@ -17,7 +17,8 @@ import pyarrow.parquet
 import torch
 import transformers
 from huggingface_hub import constants, hf_api
-from transformers import GPT2Config, GPT2LMHeadModel
+from tokenizers import processors
+from transformers import BitsAndBytesConfig, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from helpers.corpora import OFFLINE, documents, read
 from helpers.tokens import END, train_bpe
@@ -119,11 +120,32 @@ def gpt2():
                                                          "eos_token": END, "unk_token": END}).encode()}
 
 
+def llama():
+    """Llama-3's tokenizer files with fewer entries and its beginning before each text, and two narrow layers, quantised as in the copy."""
+    begin, end = "<|begin_of_text|>", "<|end_of_text|>"
+    tokenizer = train_bpe(stories(), 2_000)
+    tokenizer.add_special_tokens({"bos_token": begin, "eos_token": end})
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(single=f"{begin} $A", special_tokens=[(begin, tokenizer.bos_token_id)])
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+                                         num_key_value_heads=2, max_position_embeddings=8192, rope_theta=500_000.0,
+                                         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id))
+    model.generation_config.update(do_sample=True, temperature=0.6, top_p=0.9, max_length=4096)  # as Meta's
+    nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, packed = Path(folder, "whole"), Path(folder, "packed")
+        model.bfloat16().save_pretrained(whole)
+        transformers.AutoModelForCausalLM.from_pretrained(whole, quantization_config=nf4, dtype=torch.bfloat16).save_pretrained(packed)
+        tokenizer.save_pretrained(packed)
+        return {"README.md": b"A stand-in for tests."} | {f.name: f.read_bytes() for f in packed.iterdir()}
+
+
 GPT2 = "openai-community/gpt2"
-LLAMA = "meta-llama/Meta-Llama-3-8B"
+LLAMA, LLAMA_COPY = "meta-llama/Meta-Llama-3-8B", "unsloth/llama-3-8b-bnb-4bit"
 STANDINS = {  # (kind, name, revision) -> {path: bytes}
     ("models", GPT2, "main"): gpt2,
     ("models", LLAMA, "main"): lambda: {"config.json": b"{}"},
+    ("models", LLAMA_COPY, "main"): llama,
     ("datasets", "Elriggs/openwebtext-100k", "main"): openwebtext,
     ("datasets", "Salesforce/wikitext", "main"): wikitext,
     ("datasets", "roskoN/dailydialog", "main"): lambda: {"README.md": card()} | dialogue_files(roskon),
