@@ -2,7 +2,7 @@
 
 Measured is a model of Llama-3-8B's shape with random weights, as neither memory nor speed depends on their values: written in float16 a layer
 at a time (16 GB of disk), quantised as `load_4bit` reads it, tuned by `fine_tune` as notebook 04 does in profile t4: float16, the allocator
-capped at a T4's 14.5 GiB, no attention kernel that a T4 lacks. So the memory is what a T4 needs, but the seconds are this card's.
+capped at a T4's 14.5 GiB, no attention kernel that a T4 lacks, blocks that differ in length. The seconds are this card's, not a T4's.
 """
 
 import argparse
@@ -44,9 +44,9 @@ PROMPT = format_prompt("A lamp of brushed brass with a shade of green glass, for
 VARIANTS = {"checkpointing": True, "without_checkpointing": False}
 
 
-def make_shape(name):
-    """The `LlamaConfig` of a name in `SHAPES`."""
-    return LlamaConfig(**SHAPES[name], tie_word_embeddings=False, bos_token_id=0, eos_token_id=0, architectures=["LlamaForCausalLM"], dtype="float16")
+def make_shape(name, **changes):
+    """The `LlamaConfig` of a name in `SHAPES`, with changes."""
+    return LlamaConfig(**SHAPES[name] | changes, tie_word_embeddings=False, bos_token_id=0, eos_token_id=0, architectures=["LlamaForCausalLM"], dtype="float16")
 
 
 def count(shape):
@@ -59,22 +59,22 @@ def count(shape):
 
 
 def activations(shape, *, checkpointing, block=BLOCK, micro=MICRO, rank=RANK):
-    """Bytes that a forward pass of LoRA in 16 bit keeps, for ``micro`` blocks of ``block`` tokens; attention is never a whole matrix.
+    """Bytes that a forward pass of LoRA in 16 bit keeps, for ``micro`` blocks that differ in length and are filled up to ``block`` tokens.
 
-    A layer keeps, for each token, with widths d of the model, k of keys, f of the MLP: what its two norms read and their scale, in float32;
-    in 16 bit what LoRA's seven matrices A read (six times d, once f) and B (seven times the rank), queries and attention's output (2 d), keys and
-    values (2 k), the activation's input and the two factors of the gate (3 f); in float32 a normaliser for each head. And once LoRA's
-    matrices, cast to 16 bit. Of the first layer its first norm and the three A behind it are not kept, as nothing before them learns.
-    With checkpointing a layer keeps what it reads (d in 16 bit) and computes the rest again. At the end come the last norm, the
-    log-probabilities (float32) and labels (8 bytes), and the loss; without checkpointing the rotary angles too.
+    A layer keeps, for each token, with the widths d of the model and f of the MLP: what its two norms read and their scale, in float32; in 16 bit
+    what LoRA's seven matrices A read (six times d, once f) and B (seven times the rank), queries, keys, values and attention's output (4 d, as keys
+    and values are repeated for all heads where there is a mask), what the activation reads and the two factors of the gate (3 f); in float32
+    a normaliser for each head, as no attention kernel keeps its matrix; in 16 bit the mask. And once LoRA's matrices, cast to 16 bit. Of the
+    first layer its first norm and the three A behind it are not kept, as nothing before them learns. With checkpointing a layer keeps what it
+    reads (d in 16 bit) and computes the rest again. At the end come the last norm, log-probabilities (float32), labels (8 bytes) and the loss;
+    without checkpointing the rotary angles too.
     """
     d, f, L, heads, tokens = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers, shape.num_attention_heads, micro * block
-    k = d // heads * shape.num_key_value_heads
     norm, end = tokens * (4 * d + 4), tokens * (4 * shape.vocab_size + 8) + 4
     if checkpointing:
         return L * tokens * 2 * d + norm + end
     lora = rank * sum(map(sum, count(shape)["linear"])) // L
-    layer = 2 * norm + tokens * (2 * (8 * d + 2 * k + 4 * f + 7 * rank) + 4 * heads) + 2 * lora
+    layer = 2 * norm + tokens * (2 * (10 * d + 4 * f + 7 * rank) + 4 * heads + 2 * block) + 2 * lora
     return L * layer - 2 * 3 * rank * d + end + 2 * 2 * block * d // heads  # the first norm is not kept, the last one is
 
 
@@ -122,12 +122,12 @@ def write_estimate():
     flops = {name: flops_per_token(shape, checkpointing=on) for name, on in VARIANTS.items()}
     tokens, peak = STEPS * BATCH * BLOCK, PEAK_FLOPS["T4"]["float16"]
     minutes = {name: {percent: tokens * f["total"] / (peak * percent / 100) / 60 for percent in (10, 20, 30)} for name, f in flops.items()}
-    print(f"ESTIMATE, not measured: QLoRA on {count(shape)['all']:,} weights, {MICRO} blocks of {BLOCK} tokens a pass, float16, TRL below 1.0\n")
+    print(f"estimate, not a measurement: QLoRA on {count(shape)['all']:,} weights, {MICRO} blocks of {BLOCK} tokens a pass, float16, TRL below 1.0\n")
     print(table({term: [memory[name][term] / 2**30 for name in VARIANTS] for term in memory["checkpointing"]}, "GiB"))
     print(table({term: [flops[name][term] / 1e9 for name in VARIANTS] for term in flops["checkpointing"]}, "GFLOP per token"))
     print(table({f"{p} % of {peak / 1e12:.0f} TFLOP/s": [minutes[name][p] for name in VARIANTS] for p in (10, 20, 30)},
                 f"minutes for {STEPS} steps of {BATCH} x {BLOCK} tokens"))
-    print("Left out: attention where no kernel spares its matrices, a layer's weights while they are 16 bit, the allocator's gaps, the CUDA context.")
+    print("Left out: a layer's weights while they are in 16 bit, the allocator's gaps, the CUDA context.")
     record = dict(kind="estimate", parameters=count(shape)["all"], shape=SHAPES["llama-3-8b"], bytes=memory, flops_per_token=flops, minutes=minutes,
                   settings=dict(steps=STEPS, batch_size=BATCH, micro_batch_size=MICRO, block_size=BLOCK, lora_rank=RANK, dtype="float16"))
     return write(record, REFERENCES / "benchmarks" / "llama_estimate.json")
@@ -147,7 +147,7 @@ def write_checkpoint(shape, folder, device):
         layer = re.search(r"layers\.(\d+)\.", name)
         files.setdefault(f"layer-{int(layer[1]):02}.safetensors" if layer else f"{name}.safetensors", {})[name] = weight.shape
     for file, shapes in files.items():
-        tensors = {n: (torch.ones(s) if len(s) == 1 else torch.randn(s, device=device) * 0.02).half().cpu() for n, s in shapes.items()}
+        tensors = {n: (torch.ones(s) if len(s) == 1 else torch.randn(s, device=device).mul_(0.02)).half().cpu() for n, s in shapes.items()}
         if "lm_head.weight" in tensors:
             tensors["lm_head.weight"][0] = 0  # never the likeliest: no answer ends before it is as long as asked for
         save_file(tensors, folder / file, {"format": "pt"})
@@ -170,7 +170,8 @@ def measure(runtime, folder, shape, *, backend, checkpointing, steps):
     """One variant, loaded anew: dict of bytes, seconds and tokens per second. Lack of memory is a finding, noted with what was being done."""
     config = FineTuneConfig(way="qlora", batch_size=BATCH, micro_batch_size=MICRO, epochs=1, learning_rate=2e-4, warmup_steps=WARM_UP,
                             eval_every=steps, lora_rank=RANK, checkpointing=checkpointing)
-    rows = [{"input_ids": ids, "labels": ids} for ids in np.random.default_rng(0).integers(1, shape.vocab_size, (BATCH * steps, BLOCK))]
+    ids = np.random.default_rng(0).integers(1, shape.vocab_size, (BATCH * steps, BLOCK))
+    rows = [{"input_ids": r, "labels": r} for r in (r[: BLOCK - i % 8] for i, r in enumerate(ids))]  # a mask, as questions have: another attention
     row = dict(checkpointing=checkpointing, estimated_bytes=estimate(shape, checkpointing=checkpointing))
     on_gpu = runtime.device.type == "cuda"
     settle(runtime.device)
@@ -191,7 +192,7 @@ def measure(runtime, folder, shape, *, backend, checkpointing, steps):
         run = fine_tune(model, rows, rows[:MICRO], config=config, runtime=runtime, name=f"checkpointing {checkpointing}", trainer=SFTTuner)
         seconds = np.diff(list(dict(zip(*run.curve("seconds", x="step"))).values()))[WARM_UP:]
         row |= dict(peak_bytes=run.end["peak_memory_bytes"], optimizer_bytes=run.end["optimizer_bytes"], step_seconds=float(np.median(seconds)),
-                    tokens_per_second=BATCH * BLOCK / float(np.median(seconds)), first_loss=run.end["first_val_loss"])
+                    tokens_per_second=sum(len(r["labels"]) for r in rows) / steps / float(np.median(seconds)), first_loss=run.end["first_val_loss"])
         if on_gpu:  # the optimizer's pages are none of the allocator's: the card's own count has them, and all else on the card
             row |= dict(reserved_peak_bytes=torch.cuda.max_memory_reserved(), card_used_bytes=max(run.curve("gpu_memory_bytes", x="seconds")[1]))
         if peak := peak_flops(describe_hardware(runtime.device), runtime.dtype):
@@ -217,7 +218,7 @@ def summary(variants):
         return [v and (v[part] if part else v) / unit for v in values]
     gib = 2**30
     return table({
-        "peak of training, allocated, GiB": line("peak_bytes", gib), "peak of training, reserved, GiB": line("reserved_peak_bytes", gib),
+        "peak of training, GiB": line("peak_bytes", gib), "reserved by the allocator, GiB": line("reserved_peak_bytes", gib),
         "used on the whole card, GiB": line("card_used_bytes", gib), "counted by qlora_memory, GiB": line("counted_bytes", gib, "total"),
         "estimated from the shape, GiB": line("estimated_bytes", gib, "total"), "peak of loading, GiB": line("load_peak_bytes", gib),
         "seconds of loading": line("load_seconds"), "seconds a step, median": line("step_seconds"), "tokens per second": line("tokens_per_second"),
@@ -255,8 +256,9 @@ def main(args):
     shape, file = make_shape(args.shape), args.output or REPOSITORY / "workspace" / "benchmarks" / f"llama_shape-{args.backend}.json"
     with tempfile.TemporaryDirectory() as temporary:
         runtime = setup("benchmark", profile="t4", data="offline", workspace=temporary, dtype="float16", seed=0)
-        torch.backends.cuda.enable_flash_sdp(False)  # a T4 has neither of the two
-        torch.backends.cuda.enable_cudnn_sdp(False)
+        if runtime.device.type == "cuda":  # the switches are a CPU's too
+            torch.backends.cuda.enable_flash_sdp(False)  # a T4 has neither of the two
+            torch.backends.cuda.enable_cudnn_sdp(False)
         folder = args.folder or Path(temporary) / "checkpoint"
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "model.safetensors.index.json").exists():
