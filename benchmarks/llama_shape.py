@@ -46,7 +46,8 @@ VARIANTS = {"checkpointing": True, "without_checkpointing": False}
 
 def make_shape(name, **changes):
     """The `LlamaConfig` of a name in `SHAPES`, with changes."""
-    return LlamaConfig(**SHAPES[name] | changes, tie_word_embeddings=False, bos_token_id=0, eos_token_id=0, architectures=["LlamaForCausalLM"], dtype="float16")
+    return LlamaConfig(**SHAPES[name] | changes, tie_word_embeddings=False, bos_token_id=0, eos_token_id=0, architectures=["LlamaForCausalLM"],
+                       dtype="float16")
 
 
 def count(shape):
@@ -194,7 +195,8 @@ def measure(runtime, folder, shape, *, backend, checkpointing, steps):
         row |= dict(peak_bytes=run.end["peak_memory_bytes"], optimizer_bytes=run.end["optimizer_bytes"], step_seconds=float(np.median(seconds)),
                     tokens_per_second=sum(len(r["labels"]) for r in rows) / steps / float(np.median(seconds)), first_loss=run.end["first_val_loss"])
         if on_gpu:  # the optimizer's pages are none of the allocator's: the card's own count has them, and all else on the card
-            row |= dict(reserved_peak_bytes=torch.cuda.max_memory_reserved(), card_used_bytes=max(run.curve("gpu_memory_bytes", x="seconds")[1]))
+            row |= dict(reserved_peak_bytes=torch.cuda.max_memory_reserved(),
+                        card_used_bytes=run.curve("gpu_memory_bytes", x="seconds")[1].max(initial=0))
         if peak := peak_flops(describe_hardware(runtime.device), runtime.dtype):
             row["utilisation"] = row["tokens_per_second"] * flops_per_token(shape, checkpointing=checkpointing)["total"] / peak
     except (ReaderError, RuntimeError) as error:

@@ -99,8 +99,8 @@ def test_the_peak_of_a_training_step_is_what_the_forward_pass_keeps_and_the_logi
     rows = random_rows(shape, settings["block"], 8)
     config = FineTuneConfig(way="qlora", batch_size=4, epochs=1, eval_every=2, lora_rank=settings["rank"], checkpointing=checkpointing)
     fine_tune(load(shape, tmp_path / "model"), rows, rows[:2], config=config, runtime=make_runtime(tmp_path, torch.float16), trainer=FineTuner)
-    expected = activations(shape, checkpointing=checkpointing, **settings) + logits_in_passing(shape, block=settings["block"], micro=settings["micro"])
-    assert max(peaks) == pytest.approx(expected, rel=0.03)
+    kept, passing = activations(shape, checkpointing=checkpointing, **settings), logits_in_passing(shape, block=64, micro=4)
+    assert max(peaks) == pytest.approx(kept + passing, rel=0.03)
 
 
 @pytest.mark.parametrize("checkpointing", VARIANTS.values(), ids=VARIANTS)
@@ -133,18 +133,19 @@ def test_the_recorded_estimate_is_todays_and_calls_itself_one(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("place, error, sentence", [
-    ("fine_tune", ReaderError("out of memory with 4 blocks a pass: set micro_batch_size=2"), "training: out of memory with 4 blocks a pass: set micro_b"),
-    ("qlora_memory", torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"), "counting: CUDA out of memory. Tried to allocate 2 GiB."),
-    ("load_4bit", ReaderError("8.0B weights take 5.3 GiB in 4 bits, 2.0 GiB are free: take"), "loading: 8.0B weights take 5.3 GiB in 4 bits, 2.0 GiB")])
+    ("fine_tune", ReaderError("out of memory with 4 blocks a pass: set"), "training: out of memory with 4 blocks a pass: set"),
+    ("qlora_memory", torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"), "counting: CUDA out of memory. Tried to allo"),
+    ("load_4bit", ReaderError("8.0B weights take 5.3 GiB in 4 bits, 2.0 GiB are free: take"), "loading: 8.0B weights take 5.3 GiB in 4 bits")],
+    ids=["training", "counting", "loading"])
 def test_lack_of_memory_is_recorded_and_the_other_variant_runs(place, error, sentence, tmp_path, monkeypatch, capsys):
     def fail(*_, **__):
         raise error
 
     monkeypatch.setattr(llama_shape, place, fail)
     main(arguments(["--shape", "tiny", "--steps", "3", "--output", str(tmp_path / "new" / "tiny.json")]))
-    variants = json.loads((tmp_path / "new" / "tiny.json").read_text())["variants"]
-    assert [v["out_of_memory"].startswith(sentence) for v in variants.values()] == [True, True]
-    assert ("answer_tokens_per_second" in variants["checkpointing"]) == (place != "load_4bit") and "\n" not in variants["checkpointing"]["out_of_memory"]
+    rows = json.loads((tmp_path / "new" / "tiny.json").read_text(encoding="utf-8"))["variants"].values()
+    assert [r["out_of_memory"].startswith(sentence) and "more" not in r["out_of_memory"] for r in rows] == [True, True]
+    assert [("answer_tokens_per_second" in r, "peak_bytes" in r) for r in rows] == [(place != "load_4bit", False)] * 2
     assert f"without checkpointing: out of memory while {sentence}" in capsys.readouterr().out
 
 
@@ -165,7 +166,8 @@ def test_without_unsloth_one_line_says_so(tmp_path, monkeypatch, capsys):
 
 def test_a_checkpoint_is_written_once_and_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     shape = make_shape("tiny")
-    load(shape, tmp_path / "model")
+    model = load(shape, tmp_path / "model")
+    assert (model.lm_head.weight.abs().sum(1) == 0).tolist() == [True] + 511 * [False]  # the end of sequence is never the likeliest token
     monkeypatch.setattr(llama_shape, "measure", lambda *_, **__: {})
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "model").iterdir()}
     main(arguments(["--shape", "tiny", "--folder", str(tmp_path / "model"), "--output", str(tmp_path / "tiny.json")]))

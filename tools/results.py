@@ -69,7 +69,7 @@ def memory_figures():
 
 
 def llama_figures():
-    """{"llama_estimate.checkpointing.total.gib": ...}, the estimate of benchmarks/llama_shape.py, and {"llama_shape.unsloth...": ...}, its records."""
+    """{"llama_estimate.checkpointing.total.gib": ...}: the estimate of benchmarks/llama_shape.py, and its records where there are any."""
     named = lambda name: re.sub(r"\W+", "_", name)
     row = json.loads((REFERENCES / "benchmarks" / "llama_estimate.json").read_text(encoding="utf-8"))
     found = {"llama_estimate.parameters": row["parameters"]}
