@@ -61,6 +61,7 @@ def test_the_shape_is_llama_3_8bs():
 
 def test_the_script_runs_to_its_end_and_its_figures_are_finite(record):
     assert list(record["variants"]) == list(VARIANTS) and record["machine"]["dtype"] == "torch.float16" and record["cap_bytes"] == 14.5 * 2**30
+    assert len({(row["step_seconds"], row["peak_bytes"]) for row in record["variants"].values()}) == 2  # the second is no replay of the first's log
     for name, row in record["variants"].items():
         figures = [row[k] for k in ("load_seconds", "answer_tokens_per_second", "peak_bytes", "optimizer_bytes", "step_seconds", "tokens_per_second")]
         figures += [*row["estimated_bytes"].values(), *row["counted_bytes"].values()]
