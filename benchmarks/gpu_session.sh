@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# What to run when a large GPU is at hand for half an hour: correctness on CUDA, then the reference runs of notebooks 01 to 03 on real text.
-#   benchmarks/gpu_session.sh path/to/data [seeds]     the folder holds prose/*.txt, dailydialog/, wikitext2/ and gpt2_tokenizer/
-# PART=checks, t4, full, dialogues or articles in the environment keeps a call below ten minutes; all of them without it. $OUT: where logs go.
-# PART=prepare, here and with a network, packs the text and the wheels that a machine without one may lack: carry .gpu with the repository.
+# What to run when a large GPU is at hand for half an hour: correctness on CUDA, the reference runs of notebooks 01 to 03 on real text, then what
+# QLoRA on Llama-3-8B takes, with random weights (16 GB of disk for a while), and notebook 04 where there are real ones.
+#   benchmarks/gpu_session.sh path/to/data [seeds]     the folder holds prose/*.txt, dailydialog/, wikitext2/ and gpt2_tokenizer/;
+#                                                      for notebook 04 llama-3-8b/ and amazon_titles/trn.json too
+# PART=checks, t4, full, dialogues, articles or products in the environment keeps a call below ten minutes; all of them without it. $OUT: where
+# logs go. PART=prepare, here and with a network, packs the text and the wheels that a machine without one may lack: carry .gpu with the repository.
 set -eu
 cd "$(dirname "$0")/.."
 data=${1:?name the folder of local copies, path/to/data}; shift
@@ -20,6 +22,7 @@ if [ "$part" = prepare ]; then
     matplotlib-inline jedi parso decorator prompt_toolkit wcwidth stack-data executing asttokens pure_eval pexpect ptyprocess tornado pyzmq \
     nest-asyncio2 fastjsonschema jsonschema jsonschema-specifications referencing rpds-py mistune bleach webencodings tinycss2 \
     beautifulsoup4 soupsieve defusedxml jupyterlab_pygments pandocfilters ipython_pygments_lexers platformdirs
+  python3 -m pip download -q --no-deps --only-binary=:all: -d .gpu/wheels trl==0.29.1  # the one that Colab's other packages allow
   python3 -m pip install -q --no-deps --only-binary=:all: --python-version "${PYTHON_VERSION:-3.12}" --implementation cp --target .gpu/site \
     --platform manylinux_2_24_x86_64 --platform manylinux2014_x86_64 -c constraints.txt bitsandbytes
   find .gpu/site -name "*.so" ! -name "*_cpu.so" ! -name "*_cuda13*.so" -delete  # 125 MB for all cards there are; a session has one
@@ -48,5 +51,17 @@ if [ "$part" = all ] || [ "$part" = dialogues ]; then  # GPT-2's shape from rand
 fi
 if [ "$part" = all ] || [ "$part" = articles ]; then
   GPT_SERIES_DATA="$data" GPT_SERIES_DTYPE=float16 python3 -m tools.references --notebook 03 --profile t4 --seeds $seeds
+fi
+if [ "$part" = all ] || [ "$part" = products ]; then
+  llama=$(mktemp -d)
+  for backend in transformers unsloth; do  # each in a process of its own: Unsloth replaces parts of the libraries
+    python3 benchmarks/llama_shape.py --backend $backend --folder "$llama" --output "$out/llama_shape-$backend.json" || echo "$backend: failed"
+  done
+  rm -rf "$llama"
+  if [ -d "$data/llama-3-8b" ]; then
+    GPT_SERIES_DATA="$data" GPT_SERIES_DTYPE=float16 python3 -m tools.references --notebook 04 --profile t4 --seeds $seeds
+  else
+    echo "notebook 04: not run, there is no llama-3-8b/ with the weights in path/to/data"
+  fi
 fi
 mkdir -p "$out" && cp -r data/reference "$out/"

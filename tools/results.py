@@ -68,12 +68,31 @@ def memory_figures():
     return {f"finetune_memory.{way}.gib": row["total"] / 2**30 for way, row in rows.items()}
 
 
+def llama_figures():
+    """{"llama_estimate.checkpointing.total.gib": ...}: the estimate of benchmarks/llama_shape.py, and its records where there are any."""
+    named = lambda name: re.sub(r"\W+", "_", name)
+    row = json.loads((REFERENCES / "benchmarks" / "llama_estimate.json").read_text(encoding="utf-8"))
+    found = {"llama_estimate.parameters": row["parameters"]}
+    for variant, terms in row["bytes"].items():
+        found |= {f"llama_estimate.{variant}.{named(term)}.gib": size / 2**30 for term, size in terms.items()}
+        found[f"llama_estimate.{variant}.gflop_per_token"] = row["flops_per_token"][variant]["total"] / 1e9
+        found |= {f"llama_estimate.{variant}.minutes_at_{percent}": minutes for percent, minutes in row["minutes"][variant].items()}
+    for file in sorted((REFERENCES / "benchmarks").glob("llama_shape-*.json")):
+        row = json.loads(file.read_text(encoding="utf-8"))
+        for variant, measured in row["variants"].items():
+            for name, value in measured.items():
+                if isinstance(value, (int, float)) and not isinstance(value, bool):
+                    gib = name.endswith("_bytes")
+                    found[f"llama_shape.{row['backend']}.{variant}.{name.replace('_bytes', '.gib')}"] = value / 2**30 if gib else value
+    return found
+
+
 def results():
     """All published numbers."""
     trained = {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
     durations = json.loads((REFERENCES / "notebooks.json").read_text(encoding="utf-8"))
     minutes = {f"{number}.notebook.minutes": row["seconds"] / 60 for number, row in durations.items()}
-    return trained | minutes | generation_figures() | memory_figures()
+    return trained | minutes | generation_figures() | memory_figures() | llama_figures()
 
 
 def as_cited(number, value):
