@@ -88,7 +88,7 @@ def logits_in_passing(shape, *, block=BLOCK, micro=MICRO):
 
 
 def estimate(shape, *, checkpointing, block=BLOCK, micro=MICRO, rank=RANK):
-    """Bytes by term as `qlora_memory` counts them of a model that is there, and the logits in passing; from the shape alone, for 16 bit."""
+    """Bytes by term as `qlora_memory` counts them of a model that is there; from the shape alone, for 16 bit."""
     counted = count(shape)
     weights = [i * o for i, o in counted["linear"]]
     lora = [rank * n for pair in counted["linear"] for n in pair]

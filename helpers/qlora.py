@@ -231,6 +231,7 @@ def qlora_memory(model, config, batch, runtime):
         del hooks[hook]
     for parameter in was_free:
         parameter.requires_grad = True
+    passing = 8 * batch["input_ids"].numel() * model.config.vocab_size  # gradients of the loss and of the logits, both float32
     parts = {"4-bit weights": packed, "their scales": scales, "embeddings, head and norms": whole - packed, "LoRA's weights": 4 * free,
-             "LoRA's gradients": 4 * free, "optimizer": 8 * (free - small) + 2 * small + small // 32, "activations": kept}
+             "LoRA's gradients": 4 * free, "optimizer": 8 * (free - small) + 2 * small + small // 32, "activations": kept, "logits in passing": passing}
     return parts | {"total": sum(parts.values())}

@@ -159,7 +159,7 @@ def test_answer_and_end_are_labels_by_their_position(kind):
 def test_what_is_asked_is_what_was_trained(kind, context, question, reply):
     tokenizer, asked = TOKENIZERS[kind], []
     stub = SimpleNamespace(generate=lambda input_ids, **_: (asked.extend(input_ids.tolist()), input_ids)[1], training=False, eval=lambda: None,
-                           train=lambda was: None, parameters=lambda: iter([torch.ones(1)]))
+                           train=lambda was: None, parameters=lambda: iter([torch.ones(1)]), config=SimpleNamespace(max_position_embeddings=9_999))
     ask(stub, tokenizer, [{"question": question, "answer": reply}], [context])
     row, example = encode_qa(context, question, reply, tokenizer), format_example(context, question, reply, "")
     assert row["input_ids"][: row["labels"].tolist().count(IGNORE)].tolist() == asked[0]
