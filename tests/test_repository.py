@@ -12,7 +12,7 @@ from tools.fork import address
 from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["runtime", "hub", "runs", "corpora", "wikitext", "scoring", "products", "tokens", "blocks", "model", "generation", "weights", "step", "budget",
+ORDER = ["installs", "runtime", "hub", "runs", "corpora", "wikitext", "scoring", "products", "tokens", "blocks", "model", "generation", "weights", "step", "budget",
          "evaluation", "checkpoints", "plots", "training", "pretrain", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
 
 
