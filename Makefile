@@ -8,7 +8,7 @@ ATTEMPTS := $(CURDIR)/.network-attempts
 GUARDED := OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR)/tests/guard NETWORK_ATTEMPTS=$(ATTEMPTS)
 NO_ATTEMPTS := ! test -s $(ATTEMPTS) || { echo "these asked for the network:"; sort -u $(ATTEMPTS); rm $(ATTEMPTS); exit 1; }
 
-.PHONY: help run test test-colab check-gpu setup lab notebook notebooks references base llama figures bench fork colab-list
+.PHONY: help run test test-colab test-unsloth check-gpu setup lab notebook notebooks references base llama figures bench fork colab-list
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -30,6 +30,11 @@ test-colab: .venv-colab/ready  ## all tests on the versions that Colab has: make
 	$(GUARDED) .venv-colab/bin/python -m pytest -q -n 2 --dist loadfile --timeout 600 tests
 	@$(NO_ATTEMPTS)
 
+test-unsloth: .venv-unsloth/ready  ## notebook 04's second backend, beside the first one
+	@rm -f $(ATTEMPTS)
+	$(GUARDED) .venv-unsloth/bin/python -m pytest -q --timeout 600 tests/with_unsloth.py
+	@$(NO_ATTEMPTS)
+
 check-gpu: $(READY)  ## what only a GPU can tell: checks, and a rehearsal of each notebook; one file to send back
 	$(BIN)/python -m tools.check_gpu
 
@@ -47,6 +52,13 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 	$(BIN)/python -m tools.colab --write .venv-colab $(if $(TORCH),--torch $(TORCH))
 	.venv-colab/bin/python -m pip install -q -c .venv-colab/constraints.txt -r .venv-colab/requirements.txt
 	.venv-colab/bin/python -m pip install -q --no-deps -e .
+	@touch $@
+
+# Colab's versions, seen through a .pth file, and before them what its first cell installs there for Unsloth.
+.venv-unsloth/ready: .venv-colab/ready requirements-llama.txt
+	.venv-colab/bin/python -m venv --without-pip .venv-unsloth
+	.venv-unsloth/bin/python -c 'import sysconfig; p = sysconfig.get_path("purelib"); open(p + "/colab.pth", "w").write(p.replace(".venv-unsloth", ".venv-colab"))'
+	.venv-unsloth/bin/python -m pip install -q --no-deps -r requirements-llama.txt
 	@touch $@
 
 colab-list: $(READY)  ## fetch anew what Colab has installed, and say what our requirements would replace there

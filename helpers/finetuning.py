@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, PrinterCallback, TrainingArgument
 from .budget import Budget, available_memory, flops_per_token, kept_bytes, peak_flops, states_bytes
 from .checkpoints import checksum, damage, newest_checkpoint
 from .model import GPTConfig
-from .qlora import keep_adapter, lora_frame, old_names
+from .qlora import backend_of, keep_adapter, lora_frame, old_names
 from .runs import Run, SystemMonitor, describe_hardware, make_header, settings_hash
 from .runtime import ReaderError, at_step, seed_everything, shown, step_of
 from .blocks import StreamBlocks, collate, count_labels, fingerprint_blocks
@@ -132,6 +132,7 @@ def settings_of(model, config, runtime):
     unused |= {"lora": set(), "qlora": {"new_tokens"}}.get(config.way, {"lora_rank", "new_tokens"})
     unused |= {"patience"} if config.patience is None else set()
     tune = {k: v for k, v in (asdict(config) | {"new_tokens": list(config.new_tokens)}).items() if k not in unused}
+    tune |= {"backend": backend_of(model)} if backend_of(model) != "transformers" else {}  # it rounds otherwise, and may take another optimizer
     return {"tune": tune, "dtype": str(runtime.dtype), "parameters": model.num_parameters()}
 
 

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import shutil
+import sys
 import warnings
 from pathlib import Path
 
@@ -35,15 +36,22 @@ def old_names():
 
 
 def choose_backend(runtime, wish="auto"):
-    """("unsloth" or "transformers", the reason in one line). Unsloth replaces parts of the libraries: choose before they are used."""
-    there = importlib.util.find_spec("unsloth") is not None
-    if wish == "unsloth" and not there:
-        raise ReaderError("Unsloth is not installed: choose the backend transformers, or install requirements-llama.txt's second set")
+    """("unsloth" or "transformers", the reason in one line): Unsloth where the first cell has imported it, before the libraries that it changes.
+
+    Raises ReaderError for a wish that is neither of them nor "auto", and for Unsloth where it cannot serve.
+    """
+    if wish not in ("auto", "unsloth", "transformers"):
+        raise ReaderError(f"unknown backend {wish!r}: choose auto, unsloth or transformers")
+    there = "unsloth" in sys.modules
+    apart = runtime.device.type == "cpu" and torch.cuda.is_available()  # Unsloth takes the GPU where there is one
+    if wish == "unsloth" and (apart or not there):
+        raise ReaderError("Unsloth computes on this machine's GPU, profile cpu does not: choose another profile or the backend transformers" if there
+                          else 'Unsloth was not imported: write extras="unsloth" in the first cell, restart the session, then Run all')
     if wish != "auto":
         return wish, "asked for"
-    if there and runtime.device.type == "cuda":
-        return "unsloth", "it is installed and there is a GPU"
-    return "transformers", "no GPU" if there else "Unsloth is not installed"
+    if there and not apart:
+        return "unsloth", "the first cell imported it"
+    return "transformers", "Unsloth computes on the GPU, this profile on the CPU" if there else 'for Unsloth write extras="unsloth" in the first cell'
 
 
 def four_bit(dtype):
@@ -63,15 +71,15 @@ def load_4bit(runtime, name=None, *, backend="transformers", block_size=256):
     with asking_hub(place):
         config = AutoConfig.from_pretrained(place)
         check_room(runtime, config)
+        tokenizer = AutoTokenizer.from_pretrained(place)  # for both: Unsloth would add a token to its own
         if backend == "unsloth":
             from unsloth import FastLanguageModel
-            model, tokenizer = FastLanguageModel.from_pretrained(str(place), max_seq_length=block_size, load_in_4bit=True, dtype=runtime.dtype)
+            model, _ = FastLanguageModel.from_pretrained(str(place), max_seq_length=block_size, load_in_4bit=True, dtype=runtime.dtype)
         else:
-            tokenizer = AutoTokenizer.from_pretrained(place)
             settings = {} if hasattr(config, "quantization_config") else {"quantization_config": four_bit(runtime.dtype)}
             model = AutoModelForCausalLM.from_pretrained(place, dtype=runtime.dtype, device_map={"": runtime.device}, attn_implementation="sdpa",
                                                          **settings)
-    model.loss_type = "ForCausalLM"
+    model.backend, model.loss_type = backend, "ForCausalLM"
     model.generation_config = GenerationConfig()  # what `answer` asks for, not the checkpoint's way of sampling
     make_trainable(model, runtime.dtype)
     return model, tokenizer
@@ -105,16 +113,26 @@ def check_room(runtime, config):
                           f"{free / 2**30:.1f} GiB are free: take a model of {every * free / needed / 1.5e9:.1f}B weights or fewer, or a larger card")
 
 
+def backend_of(model):
+    """Which backend `load_4bit` took for this model, or for the one in LoRA's frame."""
+    return getattr(model, "backend", "transformers")
+
+
 def lora_frame(model, config):
     """The frozen 4-bit model with LoRA's matrices in all linear layers but the head; embeddings and norms keep their dtype."""
+    rank = dict(r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear")
+    if backend_of(model) == "unsloth":  # its frame has kernels of its own; it seeds, so it gets the seed that is set
+        from unsloth import FastLanguageModel
+        with old_names():
+            return FastLanguageModel.get_peft_model(model, **rank, lora_dropout=0, random_state=torch.initial_seed() % 2**32,
+                                                    use_gradient_checkpointing="unsloth" if config.checkpointing else False)
     from peft import LoraConfig, get_peft_model
     for parameter in model.parameters():
         parameter.requires_grad = False
     if config.checkpointing:
         model.enable_input_require_grads()  # else no gradient reaches the recomputed layers
-    frame = LoraConfig(task_type="CAUSAL_LM", r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear")
     with old_names():
-        return get_peft_model(model, frame)
+        return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **rank))
 
 
 def switch_checkpointing(framed, on):

@@ -6,39 +6,26 @@ GPT_SERIES_WORKSPACE, GPT_SERIES_SEED, GPT_SERIES_STEPS, GPT_SERIES_DTYPE.
 """
 
 import contextlib
-import importlib.util
 import json
 import os
 import platform
 import random
 import re
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from packaging.requirements import Requirement
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from .installs import REPOSITORY, ReaderError, find_platform, import_unsloth, install
+
 PROFILES = ("cpu", "t4", "full")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 T4_MEMORY = int(14.5 * 2**30)  # what a free T4 leaves to a program, in bytes
 REHEARSAL_BYTES = 2_000_000  # a rehearsal reads at most this much text
 HOMES = {"Colab": Path("/content"), "Kaggle": Path("/kaggle/working")}
-EXTRAS = {"peft": ("peft>=0.20",), "bitsandbytes": ("bitsandbytes>=0.50,<0.51",),  # a notebook's needs beyond Colab's own
-          "trl": ("trl>=0.29.1,<1.0",), "optuna": ("optuna>=4",)}
-REPLACED = set()  # packages in use that pip replaced: until a restart, what runs is not what is installed
-
-
-class ReaderError(Exception):
-    """Something the reader can mend, said in one sentence; notebooks show the sentence without a traceback."""
-
-    def _render_traceback_(self):  # IPython's hook
-        return [f"{type(self).__name__}: {self}"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +74,8 @@ def setup(notebook, *, profile="auto", data="auto", workspace=None, seed=None, d
     Raises ReaderError for an unknown profile, dtype or data folder, and for a workspace that cannot be written.
     """
     install(extras)
+    if "unsloth" in extras.split():
+        import_unsloth()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
     profile = choose("profile", profile, "GPT_SERIES_PROFILE", "t4" if device.type == "cuda" else "cpu", PROFILES)
     if profile == "cpu":
@@ -150,12 +139,6 @@ def choose_data(data, profile):
     return data
 
 
-def find_platform():
-    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:  # asked first: Kaggle's machines are built on Colab's and have google.colab too
-        return "Kaggle"
-    return "Colab" if importlib.util.find_spec("google") and importlib.util.find_spec("google.colab") else "local"
-
-
 def open_workspace(workspace, where, use_drive, notebook, steps):
     """The notebook's folder in the workspace, made and tried; a rehearsal gets a workspace of its own."""
     if use_drive and where == "Colab":
@@ -181,28 +164,6 @@ def open_workspace(workspace, where, use_drive, notebook, steps):
         way_out = "make room there, or untick USE_DRIVE" if "drive" in folder.parts else "set GPT_SERIES_WORKSPACE to a folder of yours"
         raise ReaderError(f"the workspace {shown(folder)} cannot be written ({error.strerror}): {way_out}") from None
     return folder
-
-
-def packages():
-    """{name: version} of what is installed, by the folders such as torchao-0.10.0.dist-info."""
-    return dict(p.stem.split("-", 1) for folder in reversed(sys.path) for p in Path(folder).glob("*-*.dist-info"))
-
-
-def install(extras):
-    """On Colab and Kaggle, install what a notebook needs and they lack; their old torchao, which PEFT refuses, goes.
-
-    Raises ReaderError where pip fails, and where a package in use was replaced, until the session is restarted.
-    """
-    names, before = extras.split() if find_platform() != "local" else [], packages()
-    missing = [r for n in names for r in EXTRAS[n] if before.get(Requirement(r).name, "0") not in Requirement(r).specifier]
-    old = ["torchao"] if "peft" in names and before.get("torchao", "1") in Requirement("torchao<0.16").specifier else []
-    for order, wanted in (["install"], missing), (["uninstall", "-y"], old):
-        if wanted and subprocess.run([sys.executable, "-m", "pip", *order, "-q", *wanted], capture_output=True).returncode:
-            raise ReaderError(f"pip {order[0]} {' '.join(wanted)} failed: check the network, then run this cell again")
-    importlib.invalidate_caches()
-    REPLACED.update(dict(before.items() - packages().items()).keys() & sys.modules.keys())
-    if REPLACED:
-        raise ReaderError(f"{', '.join(sorted(REPLACED))} was replaced while in use: restart the session, then Run all")
 
 
 def seed_everything(seed):

@@ -61,19 +61,19 @@ def mount(mountpoint):
     print("Mounted at", os.path.basename(mountpoint))
 '''
 
-# A pip that downloads nothing: it writes and removes the folders that say what is installed.
+# A pip that downloads nothing: it writes and removes the folders that say what is installed, in the oldest version that was asked for.
 PIP = '''
-import os, shutil, sys
+import os, re, shutil, sys
 from pathlib import Path
 
 if os.environ.get("NO_NETWORK") and sys.argv[1] == "install":
     sys.exit("ERROR: No matching distribution found")
 site = Path(__file__).parent.parent
-for name in [a.split(">")[0] for a in sys.argv[2:] if not a.startswith("-")]:
+for name, *version in [re.split("[<>=]+", a.partition(",")[0]) for a in sys.argv[2:] if not a.startswith("-")]:
     for old in site.glob(name + "-*.dist-info"):
         shutil.rmtree(old)
     if sys.argv[1] == "install":
-        (site / (name + "-0.50.2.dist-info")).mkdir()
+        (site / (name + "-" + version[0] + ".dist-info")).mkdir()
 '''
 
 KERNEL = '''

@@ -11,7 +11,8 @@ import nbformat
 import pytest
 from packaging.requirements import Requirement
 
-from helpers.runtime import EXTRAS, REPOSITORY
+from helpers.installs import EXTRAS
+from helpers.runtime import REPOSITORY
 from tools import colab
 
 SOURCES = colab.sources()
@@ -36,10 +37,11 @@ def test_nothing_preinstalled_is_replaced(name):
 
 
 def test_what_the_llama_set_replaces_is_listed_in_it():
-    wanted = SOURCES.get("requirements-llama.txt", [])  # a later notebook brings it
-    text = (REPOSITORY / "requirements-llama.txt").read_text(encoding="utf-8") if wanted else "restart"
-    sentences = colab.compare(wanted, colab.colab_versions(), "requirements-llama.txt")[0]
-    assert [s for s in sentences if s.rpartition("Colab has ")[2] not in text] == [] and "restart" in text
+    text = (REPOSITORY / "requirements-llama.txt").read_text(encoding="utf-8")
+    sentences = colab.compare(SOURCES["requirements-llama.txt"], colab.colab_versions(), "requirements-llama.txt")[0]
+    assert len(sentences) >= 2 and [s for s in sentences if s.rpartition("Colab has ")[2] not in text] == [] and "restart" in text
+    kept = {"torch", "numpy", "transformers", "peft", "pyarrow", "accelerate"}
+    assert [s for s in sentences if s.rpartition("Colab has ")[2].split()[0] in kept] == []
 
 
 def test_colab_has_all_that_the_first_group_names():
@@ -78,7 +80,8 @@ def test_the_extras_of_all_setup_cells_bring_nothing_that_replaces():
 
 def test_a_setup_cell_asks_for_what_its_word_stands_for(tmp_path):
     file = tmp_path / "x.ipynb"
-    for extras, wanted in (("", []), (', extras="peft bitsandbytes"', ["peft", "bitsandbytes"])):
+    llama_set = [r.name for r in SOURCES["requirements-llama.txt"]]
+    for extras, wanted in (("", []), (', extras="peft bitsandbytes"', ["peft", "bitsandbytes"]), (', extras="unsloth"', llama_set)):
         source = f"# @title Setup\nfrom helpers.runtime import setup\nruntime = setup('02'{extras})"
         nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), file)
         assert [r.name for r in colab.setup_requirements(file)] == wanted
@@ -111,7 +114,7 @@ def test_the_environment_like_colabs_has_all_extras(tmp_path):
     colab.write(tmp_path, None)
     assert f"transformers=={colab.colab_versions()['transformers']}" in (tmp_path / "constraints.txt").read_text().split()
     names = {Requirement(line).name for line in (tmp_path / "requirements.txt").read_text().splitlines()}
-    assert names >= {"torch", "nbval", "pytest", *EXTRAS} and "jupyterlab" not in names
+    assert names >= {"torch", "nbval", "pytest", *EXTRAS} and not names & {"jupyterlab", "unsloth"}
 
 
 def code(file):

@@ -104,20 +104,31 @@ def test_linear_layers_but_the_head_are_in_4_bits_and_compute_as_the_runtime_say
     assert capsys.readouterr().out.endswith(f"base model: {shown(folder)}, in 4 bits by transformers\n")
 
 
-def test_what_is_lacking_is_one_sentence_and_decides_the_backend(base, monkeypatch):
+def test_what_is_lacking_is_one_sentence(base, monkeypatch):
     cpu, gpu = make_runtime(base), make_runtime(base, device=torch.device("cuda"))
     monkeypatch.setattr(qlora, "available_memory", lambda runtime: 2 * 2**30)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     llama = LlamaConfig(vocab_size=128_256, hidden_size=4096, intermediate_size=14_336, num_hidden_layers=32, num_key_value_heads=8)
-    said = [sentence(check_room, make_runtime(base, torch.float16), llama), sentence(load_4bit, cpu, base), sentence(choose_backend, gpu, "unsloth")]
+    said = [sentence(check_room, make_runtime(base, torch.float16), llama), sentence(load_4bit, cpu, base)]
     assert check_room(gpu, AutoConfig.from_pretrained(base)) is None and said == [
         "8.0B weights take 5.3 GiB in 4 bits (embeddings and head in 16), 2.0 GiB are free: take a model of 2.0B weights or fewer, or a larger card",
-        'a model in 4 bits needs bitsandbytes: run the first cell (Colab, Kaggle), or pip install "bitsandbytes>=0.50"',
-        "Unsloth is not installed: choose the backend transformers, or install requirements-llama.txt's second set"]
-    assert choose_backend(gpu) == ("transformers", "Unsloth is not installed")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "unsloth" or None)
-    assert choose_backend(gpu) == ("unsloth", "it is installed and there is a GPU") and choose_backend(cpu) == ("transformers", "no GPU")
-    assert [choose_backend(cpu, wish) for wish in ("unsloth", "transformers")] == [("unsloth", "asked for"), ("transformers", "asked for")]
+        'a model in 4 bits needs bitsandbytes: run the first cell (Colab, Kaggle), or pip install "bitsandbytes>=0.50"']
+
+
+def test_the_first_cell_chooses_the_backend(monkeypatch):
+    cpu, gpu = make_runtime("."), make_runtime(".", device=torch.device("cuda"))
+    assert choose_backend(gpu) == choose_backend(cpu) == ("transformers", 'for Unsloth write extras="unsloth" in the first cell')
+    absent = 'Unsloth was not imported: write extras="unsloth" in the first cell, restart the session, then Run all'
+    assert sentence(choose_backend, gpu, "unsloth") == absent
+    assert sentence(choose_backend, gpu, "vllm") == "unknown backend 'vllm': choose auto, unsloth or transformers"
+    monkeypatch.setitem(sys.modules, "unsloth", SimpleNamespace())
+    assert choose_backend(gpu) == choose_backend(cpu) == ("unsloth", "the first cell imported it")
+    assert [choose_backend(gpu, wish) for wish in ("unsloth", "transformers")] == [("unsloth", "asked for"), ("transformers", "asked for")]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_backend(gpu)[0] == "unsloth"
+    assert choose_backend(cpu) == ("transformers", "Unsloth computes on the GPU, this profile on the CPU")
+    assert sentence(choose_backend, cpu, "unsloth") == (
+        "Unsloth computes on this machine's GPU, profile cpu does not: choose another profile or the backend transformers")
 
 
 def test_a_base_that_does_not_fit_is_refused_before_it_is_read(base, monkeypatch):

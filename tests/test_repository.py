@@ -12,7 +12,7 @@ from tools.fork import address
 from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["runtime", "hub", "runs", "corpora", "wikitext", "scoring", "products", "tokens", "blocks", "model", "generation", "weights", "step", "budget",
+ORDER = ["installs", "runtime", "hub", "runs", "corpora", "wikitext", "scoring", "products", "tokens", "blocks", "model", "generation", "weights", "step", "budget",
          "evaluation", "checkpoints", "plots", "training", "pretrain", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
 
 
@@ -79,6 +79,13 @@ def test_ci_runs_the_readers_command():
     assert "\nmake test\n" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
     recipe = (REPOSITORY / "Makefile").read_text(encoding="utf-8").partition("\ntest:")[2].partition("\n\n")[0]
     assert "tests" in recipe and "--nbval-lax" in recipe and "notebooks" in recipe
+
+
+def test_unsloth_has_a_command_of_its_own_in_ci():
+    recipe = (REPOSITORY / "Makefile").read_text(encoding="utf-8").partition("\ntest-unsloth:")[2].partition("\n\n")[0]
+    file = REPOSITORY / "tests" / "with_unsloth.py"
+    assert file.exists() and all(part in recipe for part in (f"tests/{file.name}", "$(GUARDED)", "$(NO_ATTEMPTS)"))
+    assert "\nmake test-unsloth\n" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("key", [("01", "cpu"), *(("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random", "original")),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -12,8 +13,10 @@ import pytest
 from hosted import Host, Outcome, git, publish, wheel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from packaging.requirements import Requirement
 
-from helpers.runtime import HOMES, REPOSITORY, install
+from helpers.installs import behind, install
+from helpers.runtime import HOMES, REPOSITORY
 from tools.fork import address, version
 
 
@@ -25,6 +28,11 @@ FILES = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 CELL = setup_cell(FILES[0])
 TICKED = CELL.replace("USE_DRIVE = False", "USE_DRIVE = True")
 WITH_EXTRAS = CELL.replace("use_drive=USE_DRIVE)", 'use_drive=USE_DRIVE, extras="peft bitsandbytes")')
+UNSLOTH = WITH_EXTRAS.replace("peft bitsandbytes", "unsloth")
+COLABS = dict(torchao="0.10.0", datasets="4.0.0", peft="0.20.0")  # of what Unsloth's set names; the next two are from a plain run before it
+PLAIN = dict(bitsandbytes="0.50.2", trl="0.29.1")
+LACKED = " ".join(r for r in behind("unsloth") if Requirement(r).name not in {"peft", *PLAIN})
+EARLY = "import sys\nearly = {'transformers', 'trl', 'peft'} & sys.modules.keys()\n"
 CLONE = f"git clone -q --depth=1 https://github.com/{address()} gpt-in-colab"
 UNREACHABLE = "helpers not fetched: switch the internet on, delete any folder gpt-in-colab, run this again"
 WHENCE = "import helpers.runtime; print(helpers.runtime.__file__)"
@@ -177,6 +185,60 @@ def test_pip_without_a_network_is_one_sentence(tmp_path, release):
 def test_a_computer_of_ones_own_is_left_as_it_is(monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("no command is run"))
     install("peft bitsandbytes trl optuna")
+    install("unsloth")
+
+
+def test_unsloth_gets_what_its_set_lacks_and_comes_before_what_it_changes(colab):
+    for name, there in (COLABS | PLAIN).items():
+        colab.add_package(name, there)
+    colab.add("unsloth/__init__.py", EARLY)
+    look = "import os; print(sys.modules['unsloth'].early, os.environ['UNSLOTH_DISABLE_STATISTICS'])"
+    found, seen = colab.kernel(UNSLOTH, look)
+    assert not found.error and line(found, "profile ") and seen == Outcome("set() 1\n", "")
+    assert colab.calls() == [f"{CLONE} --branch=v{version()}", f"pip install --no-deps -q {LACKED}"]
+    assert LACKED.split()[:2] == ["unsloth==2026.10.9", "unsloth_zoo==2026.10.9"] and LACKED.endswith("datasets>=3.6,<4 torchao>=0.16,<0.19")
+    again, plain, _ = colab.kernel(UNSLOTH, WITH_EXTRAS, UNSLOTH)
+    assert (again, plain.error, colab.calls()) == (found, "", [])
+    assert colab.kernel(WITH_EXTRAS, "print('unsloth' in sys.modules)")[1].text == "False\n"  # only where it is asked for
+
+
+def test_what_unsloths_set_replaces_in_use_is_named_until_a_restart(colab):
+    for name, there in (COLABS | PLAIN).items():
+        colab.add_package(name, there)
+    colab.add("unsloth/__init__.py", EARLY)
+    _, *stopped, seen = colab.kernel("import datasets, torchao", UNSLOTH, UNSLOTH, "print('unsloth' in sys.modules)")
+    sentence = "ReaderError: datasets, torchao was replaced while in use: restart the session, then Run all"
+    assert [(o.text, o.error) for o in stopped] == [("", sentence)] * 2 and seen.text == "False\n"
+    assert colab.calls() == [f"{CLONE} --branch=v{version()}", f"pip install --no-deps -q {LACKED}"]
+    assert colab.kernel(UNSLOTH)[0].error == "" and colab.calls() == []
+
+
+@pytest.mark.parametrize(("module", "reason"), [
+    ("raise NotImplementedError('Unsloth: no accelerator\\nand more')", "Unsloth: no accelerator"),
+    ("raise RuntimeError", "RuntimeError"), ("import transformers.nowhere.to_be_found", "No module named 'transformers.nowhere'"),
+    ("import os\nos.nowhere", "module 'os' has no attribute 'nowhere'")])
+def test_where_unsloth_cannot_be_imported_one_line_says_so(colab, module, reason):
+    shutil.rmtree(colab.site / "google")  # a computer of one's own
+    colab.add("transformers/__init__.py", "")
+    colab.add("unsloth/__init__.py", module)
+    found, seen, again = colab.kernel(UNSLOTH, "print('unsloth' in sys.modules)", UNSLOTH)
+    sentence = "the plain stack is used, for Unsloth cannot be imported: "
+    assert line(found, "the plain ") == sentence + reason and line(found, "workspace ") and seen.text == "False\n"
+    assert line(again, "the plain ").startswith(sentence) and [c for c in colab.calls() if c.startswith("pip")] == []
+
+
+def test_unsloth_after_what_it_changes_is_not_used(colab):
+    for name, there in (COLABS | PLAIN).items():
+        colab.add_package(name, there)
+    colab.add("unsloth/__init__.py", EARLY)
+    _, found, seen = colab.kernel("import peft, trl", UNSLOTH, "print('unsloth' in sys.modules)")
+    assert line(found, "the plain ").endswith(": peft, trl came first: restart the session, then Run all") and seen.text == "False\n"
+
+
+def test_an_unknown_word_of_extras_is_one_sentence(colab):
+    failed, = colab.kernel(UNSLOTH.replace('"unsloth"', '"unslot peft"'))
+    assert failed.error == "ReaderError: unknown extras 'unslot': choose among peft, bitsandbytes, trl, optuna, or unsloth alone"
+    assert [c for c in colab.calls() if c.startswith("pip")] == []
 
 
 def test_drive_refused_then_full_then_used(tmp_path, release):

@@ -15,7 +15,8 @@ import nbformat
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from helpers.runtime import EXTRAS, REPOSITORY, shown
+from helpers.installs import EXTRAS, behind
+from helpers.runtime import REPOSITORY, shown
 
 LIST = REPOSITORY / "tests" / "data" / "colab-gpu.txt"  # what a reader with a T4 gets
 SOURCE = "https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.gpu.txt"
@@ -44,7 +45,7 @@ def setup_requirements(file):
     cell = next(c for c in nbformat.read(file, as_version=4).cells if c.source.startswith("# @title Setup"))
     calls = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "setup"]
     words = [k.value.value for k in calls[0].keywords if k.arg == "extras"]
-    return [Requirement(r) for name in " ".join(words).split() for r in EXTRAS[name]]
+    return [Requirement(r) for r in behind(" ".join(words))]
 
 
 def compare(requirements, colab, asked_by):
