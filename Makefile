@@ -85,6 +85,7 @@ base: $(READY)  ## train anew the tiny base model that later notebooks fine-tune
 
 llama: $(READY)  ## train anew the tiny Llama that notebook 04 tunes
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.llama
+	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.llama --further --tokens 4000000
 
 figures: $(READY)  ## draw images/ from data/reference
 	$(BIN)/python -m tools.figures

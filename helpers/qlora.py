@@ -62,9 +62,10 @@ def four_bit(dtype):
 def load_4bit(runtime, name=None, *, backend="transformers", block_size=256):
     """(model, tokenizer) with the linear layers in 4 bits, says which. name: of the hub or a folder; None: the tiny Llama of data/offline.
 
-    A checkpoint that is not quantised is quantised as it is read. Raises ReaderError without bitsandbytes and where memory does not suffice.
+    A folder ``llama-3-8b`` among the reader's data takes the place of `LLAMA`. A checkpoint that is not quantised is quantised as it is read. Raises ReaderError without bitsandbytes and where memory does not suffice.
     """
-    place = name or OFFLINE / "llama"
+    own = Path(runtime.data) / "llama-3-8b"
+    place = own if name == LLAMA and own.is_dir() else name or OFFLINE / "llama"
     if not importlib.util.find_spec("bitsandbytes"):
         raise ReaderError('a model in 4 bits needs bitsandbytes: run the first cell (Colab, Kaggle), or pip install "bitsandbytes>=0.50"')
     print(f"base model: {shown(place) if Path(place).is_dir() else place}, in 4 bits by {backend}")

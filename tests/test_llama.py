@@ -9,7 +9,8 @@ from helpers.products import format_prompt, load_products, load_qa
 from helpers.runs import REFERENCES, Run
 from tools.llama import PLACE, SHAPE, batches, twice
 
-LOG = Run(REFERENCES / "04" / "llama-s1337.jsonl")
+LOGS = [Run(REFERENCES / "04" / f"{name}-s1337.jsonl") for name in ("llama", "llama_further")]
+LOG = LOGS[-1]
 
 
 def test_transformers_takes_it_as_it_is():
@@ -53,4 +54,4 @@ def test_it_is_small_and_its_card_has_the_logs_figures():
     assert sum(f.stat().st_size for f in PLACE.iterdir()) < 5_000_000
     assert sum(f.stat().st_size for f in OFFLINE.rglob("*") if f.is_file() and "__pycache__" not in f.parts) < 12_000_000
     card, end = (PLACE / "README.md").read_text(encoding="utf-8"), LOG.end
-    assert f"{end['tokens']:,} tokens" in card and f"Validation loss {end['val_loss']:.3f} nats" in card and "CC0" in card
+    assert f"{sum(log.end['tokens'] for log in LOGS):,} tokens" in card and f"Validation loss {end['val_loss']:.3f} nats" in card and "CC0" in card

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +23,7 @@ from helpers import qlora
 from helpers.blocks import collate
 from helpers.finetuning import FineTuneConfig, Recorder, fine_tune, prepare
 from helpers.products import format_example, format_prompt
-from helpers.qlora import answer, ask, check_room, choose_backend, encode_qa, load_4bit, load_adapter, qlora_memory
+from helpers.qlora import LLAMA, answer, ask, check_room, choose_backend, encode_qa, load_4bit, load_adapter, qlora_memory
 from helpers.runtime import ReaderError, shown
 from helpers.sft import SFTTuner
 from helpers.tokens import IGNORE, train_bpe
@@ -134,6 +135,12 @@ def test_the_first_cell_chooses_the_backend(monkeypatch):
 def test_a_base_that_does_not_fit_is_refused_before_it_is_read(base, monkeypatch):
     monkeypatch.setattr(qlora, "available_memory", lambda runtime: 1000)
     assert "weights take 0.0 GiB in 4 bits (embeddings and head in 32)" in sentence(load_4bit, make_runtime(base), base)
+
+
+def test_a_llama_in_the_readers_folder_takes_the_hubs_place(base, tmp_path, capsys):
+    (tmp_path / "llama-3-8b").symlink_to(base)
+    load_4bit(replace(make_runtime(base), data=str(tmp_path)), LLAMA)
+    assert capsys.readouterr().out.endswith("llama-3-8b, in 4 bits by transformers\n")
 
 
 def test_a_question_longer_than_the_context_is_one_sentence(base):

@@ -2,7 +2,8 @@
 
 What a model must be able to do before it can answer from a context is to copy. So it first reads segments of random tokens that come
 twice, and then text on products (data/offline/products/generate.py --pretrain), in which there is no question, with some such segments
-among it. data/offline/llama gets its weights (float16) and tokenizer, data/reference/04 its log.
+among it; `--further` goes on from there, with a learning rate that begins anew. data/offline/llama gets its weights (float16) and
+tokenizer, data/reference/04 both logs.
 """
 
 import argparse
@@ -19,11 +20,11 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm import tqdm
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from helpers.corpora import OFFLINE, documents
 from helpers.corpora import read as read_text
-from helpers.runs import Run, make_header
+from helpers.runs import REFERENCES, Run, make_header
 from helpers.runtime import seed_everything, setup, shown
 from helpers.tokens import END, pack
 from tools.references import keep
@@ -42,8 +43,8 @@ can copy, which is what answering from a context takes. It is here so that QLoRA
 
     make llama
 
-{tokens:,} tokens, {minutes:.1f} minutes on {hardware}. Validation loss {loss:.3f} nats per token; of the second copies of random segments it
-predicts {copied:.1%}. Weights in float16. The log is data/reference/04/llama-s1337.jsonl.
+{tokens:,} tokens, {minutes:.1f} minutes on {hardware}. Validation loss {loss:.3f} nats per token; of the second
+copies of random segments it predicts {copied:.1%}. Weights in float16. The logs are data/reference/04/llama*-s1337.jsonl.
 """
 
 
@@ -89,30 +90,35 @@ def probe(model, stream, seed):
     return loss, (guessed == segment[:, 1:]).float().mean().item()
 
 
-def train(runtime, tokens_to_read, learning_rate=2e-3):
-    """(model, tokenizer, its finished log)."""
+def train(runtime, tokens_to_read, start=None):
+    """(model, tokenizer, its finished log); start: a folder from whose weights it goes on."""
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "pretrain.txt"
         subprocess.run([sys.executable, GENERATOR, "--pretrain", text], check=True)
         texts = documents(read_text(text))
     np.random.default_rng(0).shuffle(texts)
-    tokenizer = train_tokenizer(texts)
+    tokenizer = AutoTokenizer.from_pretrained(start) if start else train_tokenizer(texts)
     encoded = tokenizer(texts)["input_ids"]
     held_out, stream = pack(encoded[:100], 0), pack(encoded[100:], 0)
     seed_everything(runtime.seed)
     model = LlamaForCausalLM(LlamaConfig(**SHAPE, bos_token_id=0, eos_token_id=0))
+    if start:
+        model = LlamaForCausalLM.from_pretrained(start, dtype=torch.float32)
     model.loss_type = "ForCausalLM"
-    steps, read = COPYING + tokens_to_read // (ROWS * BLOCK), 0
+    copying, learning_rate, name = (0, 1e-3, "llama_further") if start else (COPYING, 2e-3, "llama")
+    first = 10**6 if start else 0  # other places of the text
+    steps, read = copying + tokens_to_read // (ROWS * BLOCK), 0
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.1, fused=True)
-    progress = lambda s: max(0.0, (s - COPYING) / (steps - COPYING))
-    schedule = lambda s: min(1, (s + 1) / 100) * (0.5 if s < COPYING else 0.1 + 0.9 * (1 + math.cos(math.pi * progress(s))) / 2)
+    progress = lambda s: max(0.0, (s - copying) / (steps - copying))
+    schedule = lambda s: min(1, (s + 1) / 100) * (0.5 if s < copying else 0.1 + 0.9 * (1 + math.cos(math.pi * progress(s))) / 2)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
-    run = Run(runtime.workspace / "llama" / "log.jsonl")
-    settings = SHAPE | dict(block=BLOCK, rows=ROWS, repeated=REPEATED, copying=COPYING, learning_rate=learning_rate, tokens=tokens_to_read)
-    run.begin(make_header(replace(runtime, notebook="04"), settings=settings, data="") | {"steps": steps, "name": "llama"})
+    run = Run(runtime.workspace / name / "log.jsonl")
+    settings = SHAPE | dict(block=BLOCK, rows=ROWS, repeated=REPEATED, copying=copying, learning_rate=learning_rate, tokens=tokens_to_read)
+    run.begin(make_header(replace(runtime, notebook="04"), settings=settings, data="") | {"steps": steps, "name": name})
+    before, _ = probe(model, held_out, 7)
     started = time.perf_counter()
     for step in tqdm(range(steps), mininterval=10):
-        parts = batches(stream, step, runtime.seed)
+        parts = batches(stream, first + step, runtime.seed)
         counted = sum((labels[:, 1:] != -100).sum().item() for _, labels in parts)
         losses = [model(ids, labels=labels).loss * ((labels[:, 1:] != -100).sum() / counted) for ids, labels in parts]
         loss = sum(losses)
@@ -129,24 +135,27 @@ def train(runtime, tokens_to_read, learning_rate=2e-3):
             print(f"\nstep {step + 1}: validation loss {val_loss:.3f}, copied {copied:.1%}", flush=True)
     seconds = time.perf_counter() - started
     run.log("end", status="complete", step=steps, best_step=steps, tokens=read, val_loss=val_loss, copied=copied, seconds=seconds,
-            first_val_loss=math.log(SHAPE["vocab_size"]), tokens_per_second=read / seconds, peak_memory_bytes=0)
+            first_val_loss=before, tokens_per_second=read / seconds, peak_memory_bytes=0)
     return model, tokenizer, run
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tokens", type=int, default=7_000_000, help="of text and segments, after the first segments")
+    parser.add_argument("--further", action="store_true", help="go on from the weights in --output")
     parser.add_argument("--output", type=Path, default=PLACE)
     args = parser.parse_args()
     runtime = setup("llama", profile="cpu", data="offline", seed=1337)
-    model, tokenizer, run = train(runtime, args.tokens)
+    model, tokenizer, run = train(runtime, args.tokens, args.output if args.further else None)
     model.half().save_pretrained(args.output)
     tokenizer.save_pretrained(args.output)
-    recorded = Run(keep(run.file, "llama")) if args.output == PLACE else run
-    end = recorded.end
+    logs = [Run(keep(run.file, run.header["name"])) if args.output == PLACE else run]
+    if args.further and args.output == PLACE:
+        logs.insert(0, Run(REFERENCES / "04" / f"llama-s{runtime.seed}.jsonl"))
+    end = logs[-1].end
     (args.output / "README.md").write_text(CARD.format(
-        parameters=model.num_parameters(), tokens=end["tokens"], minutes=end["seconds"] / 60, hardware=recorded.header["hardware"],
-        loss=end["val_loss"], copied=end["copied"]), encoding="utf-8")
+        parameters=model.num_parameters(), tokens=sum(log.end["tokens"] for log in logs), minutes=sum(log.end["seconds"] for log in logs) / 60,
+        hardware=logs[-1].header["hardware"], loss=end["val_loss"], copied=end["copied"]), encoding="utf-8")
     print(f"{shown(args.output)}: " + json.dumps({f.name: f.stat().st_size for f in sorted(args.output.iterdir())}))
 
 
