@@ -95,7 +95,7 @@ def compare_chart(runs, *, title, x="tokens"):
     unit, word = token_unit(max((run.curve("val_loss")[0] for run in runs.values()), key=max)) if x == "tokens" else (1, "")
     for (name, run), style, colour in zip(runs.items(), STYLES, COLOURS):
         at, losses = run.curve("val_loss", x=x)
-        axes.plot(at / unit, losses, style, color=colour, lw=2.5, label=f"{name}: {losses.min():.2f}")
+        axes.plot(at / unit, losses, ls=style, color=colour, lw=2.5, label=f"{name}: {losses.min():.2f}")
     axes.set(xlabel=f"tokens seen ({word})" if word else x, ylabel="validation loss (nats per token)")
     axes.set_title(title, loc="left")
     axes.legend(frameon=False)

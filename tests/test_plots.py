@@ -115,6 +115,8 @@ def test_compare_chart_labels_each_run_with_its_best(run):
     axes = plots.compare_chart({"one": run, "other": run}, title="T").axes[0]
     assert [line.get_label() for line in axes.lines] == ["one: 3.10", "other: 3.10"] and axes.get_legend()
     assert axes.lines[0].get_xdata()[-1] == 10.0 and len({line.get_linestyle() for line in axes.lines}) == 2
+    six = plots.compare_chart({str(n): run for n in range(6)}, title="T").axes[0]
+    assert len({(str(line.get_linestyle()), line._unscaled_dash_pattern, line.get_color()) for line in six.lines}) == 6
     by_step = plots.compare_chart({"one": run}, title="T", x="step").axes[0]
     assert by_step.get_xlabel() == "step" and list(by_step.lines[0].get_xdata()) == list(run.curve("val_loss", x="step")[0])
 
