@@ -145,7 +145,7 @@ def test_splits(qa, fifteen, usable, stats):
     split = {name: [q for q in qa if q["split"] == name] for name in ("train", "seen", "unseen")}
     assert stats["questions"] == {name: len(part) for name, part in split.items()} == {"train": 4140, "seen": 60, "unseen": 300}
     uids = {name: {q["uid"] for q in part} for name, part in split.items()}
-    assert len(uids["train"]) == 240 and len(uids["unseen"]) == 60 and not uids["train"] & uids["unseen"]
+    assert len(uids["train"]) == 840 and len(uids["unseen"]) == 60 and not uids["train"] & uids["unseen"]
     assert uids["train"] | uids["unseen"] == set(usable) and len(uids["seen"]) == 60 and uids["seen"] <= uids["train"]
     assert not {usable[u] for u in uids["train"]} & {usable[u] for u in uids["unseen"]}
     train = {(q["uid"], q[k]) for q in split["train"] for k in ("question", "answer")}
