@@ -221,6 +221,21 @@ def test_solutions_are_right_and_stubs_are_not(file):
     ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) - b, 2)]", "twice"),
     ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) - b, b + 1)]", "is no target"),
     ("03", 3, "def my_blocks(s, b): return s.oops", "AttributeError"),
+    ("04", 1, "my_answer = 4", "without the scales"),
+    ("04", 1, "my_answer = 4 + 32 / 64", "32 bits"),
+    ("04", 1, "my_answer = 4 + 8", "shared by 64"),
+    ("04", 1, "my_answer = 8 / 64", "the scales alone"),
+    ("04", 1, "my_answer = 7", "not yet"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + answer + [end], [-100] * 3 + answer", "one number a token"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + answer, [-100] * 3 + answer", "never stops"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + answer + [end], prompt + answer + [end]", "prompt is in the loss"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + answer + [end], [-100] * 3 + answer + [-100]", "must be a label too"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + answer + [end], [-100] * 4 + answer[1:] + [end]", "not shifted"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt.oops", "AttributeError"),
+    ("04", 3, "def my_quantise(w, levels): return levels[(w[:, None] / w.abs().max() - levels).abs().argmin(1)]", "multiply by the scale"),
+    ("04", 3, "def my_quantise(w, levels): return levels[(w[:, None] - levels).abs().argmin(1)] * 3", "divide by the largest"),
+    ("04", 3, "def my_quantise(w, levels): return (w / 2).floor() * 2", "take the nearest level"),
+    ("04", 3, "def my_quantise(w, levels): return w.oops", "AttributeError"),
 ])
 def test_checks_name_the_usual_mistake(notebook, number, wrong, diagnosis):
     file = next(f for f in FILES if f.name.startswith(notebook))

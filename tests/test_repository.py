@@ -89,7 +89,7 @@ def test_unsloth_has_a_command_of_its_own_in_ci():
 
 
 @pytest.mark.parametrize("key", [("01", "cpu"), *(("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random", "original")),
-                                 ("03", "cpu_full"), ("03", "cpu_random")])
+                                 ("03", "cpu_full"), ("03", "cpu_random"), ("04", "cpu_qlora")])
 def test_recorded_runs_of_profile_cpu_make_a_band(key):
     runs = groups()[key]
     assert len({r.header["seed"] for r in runs}) >= 3 and all(r.complete for r in runs)
@@ -110,3 +110,12 @@ def test_fine_tuning_on_articles_shows_transfer_and_what_it_costs():
     tuned, random = (found[f"03.cpu_{name}.test_tuned_per_token"] for name in ("full", "random"))
     assert tuned < 0.75 * found["03.cpu_full.test_base_per_token"] and tuned < random
     assert found["03.cpu_full.prose_tuned_per_token"] > found["03.cpu_full.prose_base_per_token"]
+
+
+def test_the_tiny_llama_reads_and_does_not_remember():
+    """At least 12 of the 15 questions in every recorded run; on average 90 % on products seen, 85 % on products never seen; little without them."""
+    runs = [[row for row in run.rows if row["kind"] == "result"][-1] for run in groups()["04", "cpu_qlora"]]
+    assert len(runs) >= 3 and all(r["fifteen_before"] == 0 and r["fifteen"] >= 12 and r["without_percent"] <= 20 for r in runs)
+    found = results()
+    assert found["04.cpu_qlora.seen_percent"] >= 90 and found["04.cpu_qlora.unseen_percent"] >= 85 > 50 > found["04.cpu_qlora.rare_percent"]
+    assert found["04.cpu_original.val_loss"] > 3 * found["04.cpu_qlora.val_loss"] and found["04.cpu_original.fifteen"] < found["04.cpu_qlora.fifteen"]

@@ -59,6 +59,14 @@ def draw_transfer(base, random):
     return compare_chart(runs, title="Transfer: the same articles and budget, {:.2f} against {:.2f} nats".format(*ends))
 
 
+def draw_factors(ours, *others):
+    """The first seed of notebook 04's settings, of each of the original's, and of all of these."""
+    names = ["ours", "learning rate 5e-5", "loss on the prompt too", "no end in the loss", "all three"]
+    runs = {name: found[0] for name, found in zip(names, (ours, *others), strict=True)}
+    message = "Loss of the answers: {:.2f} nats with our settings, {:.2f} with the original's"
+    return compare_chart(runs, x="step", title=message.format(ours[0].end["val_loss"], others[-1][0].end["val_loss"]))
+
+
 def draw_strides(runs):
     """Perplexity and time against stride, of the first seed's base model."""
     strides = next(row["strides"] for row in runs[0].rows if row["kind"] == "result")
@@ -85,6 +93,7 @@ CHARTS = {  # image -> (how it is drawn, (notebook, name) of its recorded runs)
     "dialogues_ways_cpu.png": (draw_ways, [("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random")]),
     "wikitext_transfer_cpu.png": (draw_transfer, [("03", "cpu_full"), ("03", "cpu_random")]),
     "perplexity_stride_cpu.png": (draw_strides, [("03", "cpu_full")]),
+    "llama_factors_cpu.png": (draw_factors, [("04", f"cpu_{name}") for name in ("qlora", "rate", "prompt", "endless", "original")]),
     "chart_train.png": (lambda runs: training_chart(runs[0], title=title(runs[0])), REAL),
     "chart_gpu.png": (draw_system("The GPU is busy up to {} %", "gpu_percent"), GPU),
     "chart_gpu2.png": (draw_system("The GPU holds at most {} GiB", "gpu_memory_bytes"), GPU),

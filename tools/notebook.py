@@ -105,14 +105,14 @@ def sources_hash(file):
 
 
 def newest_run(folder):
-    """The run in a notebook's workspace that was written to last, among those the notebook itself reported on."""
+    """The run in a notebook's workspace that was written to last, among those of which the notebook kept a sample."""
     runs = [Run(f) for f in sorted(folder.glob("*/log.jsonl"), key=lambda f: f.stat().st_mtime)]
-    return next((r for r in reversed(runs) if any(row["kind"] == "result" for row in r.rows)), None)
+    return next((r for r in reversed(runs) if any("sample" in row for row in r.rows)), None)
 
 
 def summary(run, executed):
     """The plain lines at the end."""
-    end, result = run.end, [r for r in run.rows if r["kind"] == "result"][-1]
+    end, result = run.end, [r for r in run.rows if "sample" in r][-1]
     chart = run.file.parent / "loss.png"
     loss_chart(run, band=reference(run)).savefig(chart, dpi=120)
     for when, loss in (("start", end["first_val_loss"]), ("end", end["val_loss"])):

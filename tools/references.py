@@ -29,9 +29,12 @@ def record_notebook(number, profile, seed, name, options):
     """All runs of a notebook, executed in a workspace of its own."""
     with tempfile.TemporaryDirectory() as workspace:
         settings = {"GPT_SERIES_PROFILE": profile, "GPT_SERIES_SEED": str(seed), "GPT_SERIES_WORKSPACE": workspace}
-        subprocess.run([sys.executable, "-m", "tools.notebook", number, *options], env=os.environ | settings, check=True)
+        done = subprocess.run([sys.executable, "-m", "tools.notebook", number, *options], env=os.environ | settings)
         for log in sorted(Path(workspace).glob("*/*/log.jsonl")):
-            keep(log, f"{name or profile}_{Run(log).header['name']}", system=True)
+            if Run(log).complete:  # what a notebook that failed later had finished is kept
+                keep(log, f"{name or profile}_{Run(log).header['name']}", system=True)
+    if done.returncode:
+        sys.exit(f"notebook {number} failed at seed {seed}; the runs it had completed are recorded")
 
 
 def keep(log, name, system=False):

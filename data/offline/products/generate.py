@@ -25,7 +25,8 @@ from product import Grammar, Product, printed, shuffled
 from world import write_or_check
 
 SEED = 1729
-BOOKS, GOODS = 10, 7  # products of each kind
+BOOKS, GOODS = 10, 7  # products of each kind, to begin with
+MORE = 600  # products of train beyond these
 UNSEEN, RARE, SEEN, ASKED = 60, 40, 60, 5
 SAME_TITLE, EMPTY_TITLE, EXACT, CLEANED = 6, 8, 8, 5
 EMPTY = ["", "", "", " ", "   ", "\n", "<p></p>", "<br />", "&nbsp;"]  # the contents that are empty, or as good as
@@ -52,19 +53,38 @@ def catalogue(grammar, chooser):
             pass
         if product.rare:
             rare.discard("~" + product.values[product.rare])
-        product.body = product.content
-        end = chooser.weighted([("", 12), ("press", 2), ("less", 1), ("neighbour", 4)])
-        product.content += " " + chooser.pick(grammar.stories[end]) if end else ""
-        if chooser.chance(0.6):
-            product.content, product.title = printed(product.content), printed(product.title)
-            product.values = {n: printed(v) for n, v in product.values.items()}
-        product.uid = ("0" if kind.book else "B") + "".join(chooser.pick("0123456789") for _ in range(9))
-        order = shuffled(chooser, [n for n in product.values if n != product.rare])
-        product.order = [product.rare] * bool(product.rare) + order  # what is asked first: the rest is for the fifteen
-        product.split = "unseen" if i < UNSEEN else "train"
+        finish(product, chooser, "unseen" if i < UNSEEN else "train")
         products.append(product)
         titles.add(product.title)
     return products
+
+
+def finish(product, chooser, split):
+    """Its last sentence, its marks, its uid and the order in which it is asked about."""
+    product.body, product.split = product.content, split
+    end = chooser.weighted([("", 12), ("press", 2), ("less", 1), ("neighbour", 4)])
+    product.content += " " + chooser.pick(product.grammar.stories[end]) if end else ""
+    if chooser.chance(0.6):
+        product.content, product.title = printed(product.content), printed(product.title)
+        product.values = {n: printed(v) for n, v in product.values.items()}
+    product.uid = ("0" if product.kind.book else "B") + "".join(chooser.pick("0123456789") for _ in range(9))
+    order = shuffled(chooser, [n for n in product.values if n != product.rare])
+    product.order = [product.rare] * bool(product.rare) + order  # what is asked first: the rest is for the fifteen
+
+
+def further(products):
+    """MORE products of train, about none of which the text for pre-training tells anything."""
+    grammar, chooser = products[0].grammar, Chooser(f"{SEED} further")
+    told, taken, found = set(printed(pretrain()[0]).splitlines()), {printed(p.title) for p in products}, []
+    kinds = [k for k in grammar.kinds for _ in range(BOOKS if k.book else GOODS)]
+    while len(found) < MORE:
+        product = Product(grammar, chooser, chooser.pick(kinds))
+        sentences = {printed(product.content[: m.start() + 1]) for m in re.finditer(r"[.!](?= |$)", product.content)}
+        if printed(product.title) not in taken and not told & {printed(product.title), *sentences}:
+            taken.add(printed(product.title))
+            finish(product, chooser, "train")
+            found.append(product)
+    return found
 
 
 def asked(product, name):
@@ -164,6 +184,7 @@ def build():
     """Make all files in memory, as a dictionary from file name to text."""
     grammar, chooser = Grammar(), Chooser(f"{SEED} products")
     products = catalogue(grammar, chooser)
+    products += further(products)
     fifteen, qa = questions(products, chooser)
     found = records(grammar, products, chooser)
     files = {
