@@ -86,6 +86,7 @@ def test_the_homes_are_the_platforms():
 @pytest.mark.parametrize("file", [pytest.param(f, id=f.stem) for f in FILES])
 def test_colab_fetches_the_release_once(colab, release, file):
     cell = setup_cell(file)
+    colab.add_package("trl", PLAIN["trl"])  # the newest is beyond what Colab's other packages allow, so that it would be replaced
     first, whence, path = colab.kernel(cell, WHENCE, "print(sys.path[0])")
     commit, files = git("-C", release, "rev-parse", f"v{version()}"), colab.files()
     assert colab.calls() == [f"{CLONE} --branch=v{version()}"]  # no pip, no Drive
