@@ -153,6 +153,12 @@ def test_splits(qa, fifteen, usable, stats):
     assert {q["uid"] for q in fifteen} <= uids["train"] - uids["seen"] and len({q["uid"] for q in fifteen}) == 15
 
 
+def test_no_attribute_is_asked_much_more_than_others(qa):
+    train = [q["answer"] for q in qa if q["split"] == "train"]
+    prices, widths = (sum(bool(re.search(end, answer)) for answer in train) for end in (" pounds$", r"\d c?m$"))
+    assert prices < 0.09 * len(train) and prices < widths  # the order of a product's attributes alone would give 0.13
+
+
 def test_the_fifteen_ask_what_a_shop_is_asked(fifteen):
     assert sum(q["uid"].startswith("0") for q in fifteen) >= 5 and all(list(q) == ["uid", "question", "answer"] for q in fifteen)
     for pattern in (" cm| m$", "[Cc]olour", "material|made of", "wrote|author", " pages$", " pounds$", " k?g$", " years$"):

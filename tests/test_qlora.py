@@ -198,6 +198,14 @@ def test_it_learns_by_every_lora_weight_and_leaves_an_adapter_and_the_base_as_it
     torch.testing.assert_close({k: v for k, v in after.items() if "lora_" not in k}, dict(model.state_dict()), atol=0, rtol=0)
 
 
+def test_a_step_reads_examples_of_like_length_and_adam_forgets_the_first_ones(whole):
+    sampler = whole.train_dataloader.batch_sampler.sampler
+    while not hasattr(sampler, "lengths"):
+        sampler = sampler.sampler
+    assert sampler.lengths == [len(row["input_ids"]) for row in ROWS] and sampler.batch_size == CONFIG["batch_size"]
+    assert {group["betas"] for group in whole.optimizer.param_groups} == {(0.9, 0.98)}
+
+
 def test_the_gradient_after_an_evaluation_is_that_by_hand_in_float32(whole, base, model, tmp_path):
     seen = tune(tmp_path, base, batch_size=12, micro_batch_size=4, epochs=1, grad_clip=1e9)  # rows of different lengths in each pass
     by_hand = prepare(model, FineTuneConfig(**CONFIG)).train()

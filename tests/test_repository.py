@@ -113,9 +113,9 @@ def test_fine_tuning_on_articles_shows_transfer_and_what_it_costs():
 
 
 def test_the_tiny_llama_reads_and_does_not_remember():
-    """At least 12 of the 15 questions in every recorded run; on average 90 % on products seen, 85 % on products never seen; little without them."""
+    """At least 14 of the 15 questions in every recorded run; on average 90 % on products seen, 85 % on products never seen; little without them."""
     runs = [[row for row in run.rows if row["kind"] == "result"][-1] for run in groups()["04", "cpu_qlora"]]
-    assert len(runs) >= 3 and all(r["fifteen_before"] == 0 and r["fifteen"] >= 12 and r["without_percent"] <= 20 for r in runs)
+    assert len(runs) >= 3 and all(r["fifteen_before"] == 0 and r["fifteen"] >= 14 and r["without_percent"] <= 20 for r in runs)
     found = results()
     assert found["04.cpu_qlora.seen_percent"] >= 90 and found["04.cpu_qlora.unseen_percent"] >= 85 > 50 > found["04.cpu_qlora.rare_percent"]
     assert found["04.cpu_original.val_loss"] > 3 * found["04.cpu_qlora.val_loss"] and found["04.cpu_original.fifteen"] < found["04.cpu_qlora.fifteen"]

@@ -73,16 +73,19 @@ def finish(product, chooser, split):
 
 
 def further(products):
-    """MORE products of train, about none of which the text for pre-training tells anything."""
+    """MORE products of train, about none of which the text for pre-training tells anything; asked is what has been asked least."""
     grammar, chooser = products[0].grammar, Chooser(f"{SEED} further")
     told, taken, found = set(printed(pretrain()[0]).splitlines()), {printed(p.title) for p in products}, []
     kinds = [k for k in grammar.kinds for _ in range(BOOKS if k.book else GOODS)]
+    times = Counter(n for p in products if p.split == "train" for n in p.order[:ASKED])
     while len(found) < MORE:
         product = Product(grammar, chooser, chooser.pick(kinds))
         sentences = {printed(product.content[: m.start() + 1]) for m in re.finditer(r"[.!](?= |$)", product.content)}
         if printed(product.title) not in taken and not told & {printed(product.title), *sentences}:
             taken.add(printed(product.title))
             finish(product, chooser, "train")
+            product.order.sort(key=times.get)
+            times.update(product.order[:ASKED])
             found.append(product)
     return found
 
