@@ -79,6 +79,8 @@ references: $(READY)  ## record the three runs of profile cpu that make each ref
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --notebook 03 --profile cpu --seeds 1 2 3
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --notebook 04 --profile cpu --seeds 1 --set RERUN=all
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --notebook 04 --profile cpu --seeds 2 3
+	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --notebook 05 --profile cpu --seeds 1 --set RERUN=all
+	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.references --notebook 05 --profile cpu --seeds 2 3
 
 base: $(READY)  ## train anew the tiny base model that later notebooks fine-tune
 	GPT_SERIES_DATA=offline HF_HUB_OFFLINE=1 $(BIN)/python -m tools.base

@@ -5,13 +5,14 @@ V, n, d, L stand for vocab_size, context, n_embd, n_layer.
 """
 
 import copy
+import math
 import time
 from dataclasses import dataclass
 
 import psutil
 import torch
 
-from .runtime import T4_MEMORY
+from .runtime import T4_MEMORY, ReaderError
 from .step import make_optimizer, train_step
 
 # Dense peak in FLOP/s by dtype: (name as torch reports it contains the key). Sources: NVIDIA's data sheets of each card;
@@ -28,7 +29,10 @@ PEAK_FLOPS = {
 
 
 def count_parameters(config):
-    """Parameters by part, for a `GPTConfig`: GPT-2 with biases and the head tied to the token embedding."""
+    """Parameters by part, for a `GPTConfig`: GPT-2 with biases and the head tied to the token embedding; a variant counts its own."""
+    if hasattr(config, "parameter_parts"):
+        parts = config.parameter_parts()
+        return parts | {"total": sum(parts.values())}
     V, n, d, L = config.vocab_size, config.block_size, config.n_embd, config.n_layer
     parts = {
         "token embedding (and head)": V * d,
@@ -90,6 +94,10 @@ def mfu(tokens_per_second, config, hardware, dtype):
     """Model FLOPs utilisation: share of the card's peak that the model's own arithmetic takes, or None (Chowdhery et al., 2022, appendix B)."""
     peak = peak_flops(hardware, dtype)
     return peak and tokens_per_second * flops_per_token(config)["total"] / peak
+
+
+class OutOfMemory(ReaderError):
+    """The device has too little memory for a run."""
 
 
 def out_of_memory_advice(config, train, runtime):
@@ -175,8 +183,8 @@ def probe(model, train, runtime, steps=5):
     return steps * tokens.numel() / (time.perf_counter() - started)
 
 
-def budget(model, train, runtime, n_train_tokens):
-    """The `Budget` of training ``model`` with the settings ``train`` on a stream of ``n_train_tokens``."""
+def budget(model, train, runtime, n_train_tokens, n_val_tokens=math.inf):
+    """The `Budget` of training ``model`` with the settings ``train`` on streams of so many tokens."""
     config, speed = model.config, probe(model, train, runtime)
     steps = train.steps(n_train_tokens, config.block_size)
     steps = min(steps, runtime.steps or steps)
@@ -187,7 +195,7 @@ def budget(model, train, runtime, n_train_tokens):
         flops_per_token=flops_per_token(config)["total"], memory=memory_by_term(config, micro, runtime.dtype),
         memory_available=available_memory(runtime), tokens=steps * train.batch_size * config.block_size, tokens_per_second=speed,
         utilisation=mfu(speed, config, name, runtime.dtype),
-        evaluation_share=train.eval_blocks / 3 / (train.eval_every * train.batch_size),  # a forward pass is a third of a step
+        evaluation_share=min(train.eval_blocks, n_val_tokens / config.block_size) / 3 / (train.eval_every * train.batch_size),  # forward: a third
         minutes_allowed={"cpu": 3, "t4": 50}.get(runtime.profile))
 
 

@@ -2,11 +2,14 @@
 
 import contextlib
 import math
+import re
 
 import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from .budget import flops_per_token
+from .model import GPTConfig
 from .runtime import ReaderError
 from .tokens import IGNORE
 
@@ -124,6 +127,14 @@ def bits_per_byte(loss, *, tokens, bytes):
     return loss * tokens / (math.log(2) * bytes)
 
 
+def bits_per_byte_curve(run):
+    """(TFLOP spent, bits per byte) arrays of a run's evaluations; its "result" row has ``bytes_per_token`` of the validation text."""
+    shape = {k: v for k, v in run.header["settings"]["model"].items() if k != "scale_by"}
+    size = next(row["bytes_per_token"] for row in run.rows if "bytes_per_token" in row)
+    at, losses = run.curve("val_loss")
+    return at * flops_per_token(GPTConfig(**shape))["total"] / 1e12, bits_per_byte(losses, tokens=1, bytes=size)
+
+
 def unigram_entropy(tokens):
     """Entropy in nats per token of the token frequencies: the loss of a model that knows how often, but not when."""
     counts = torch.bincount(torch.as_tensor(tokens.astype("int64"))).double()
@@ -149,3 +160,30 @@ def distinct(texts, n):
     """Share of different n-grams of words among all n-grams of ``texts`` (Li et al., 2016): low where a model repeats itself."""
     grams = [tuple(words[i : i + n]) for words in map(str.split, texts) for i in range(len(words) - n + 1)]
     return len(set(grams)) / max(1, len(grams))
+
+
+def words_of(text):
+    """The words of a text in lower case: runs of letters, so that "dir-lhe-ei" is three."""
+    return re.findall(r"[^\W\d_]+", text.lower())
+
+
+def non_word_share(text, vocabulary):
+    """(share of the words of ``text`` that are not in ``vocabulary``, those words). A person's text has such words too: measure that first.
+
+    vocabulary: the set of all `words_of` the training text. Raises ReaderError for a text without a word.
+    """
+    words = words_of(text)
+    if not words:
+        raise ReaderError(f"no word in {text[:20]!r}: generate a longer text")
+    unknown = [word for word in words if word not in vocabulary]
+    return len(unknown) / len(words), unknown
+
+
+def longest_copy(text, source):
+    """The longest passage of ``text`` that stands in ``source`` character for character: how much a model recites, not writes."""
+    longest = ""
+    for stop in range(1, len(text) + 1):
+        longer = text[stop - len(longest) - 1 : stop]  # where a longest one ends, one a character shorter ended the step before
+        if longer in source:
+            longest = longer
+    return longest

@@ -99,7 +99,10 @@ def continue_tokens(model, tokens, max_new_tokens, draw, stop, use_cache):
         x = model.features(out[:, seen:end], cache)[:, -1]  # (B, n_embd): only the last token says what comes next
         if cache:
             cache.length = end - start
-        logits = (model.wte.weight @ x.t()).t()  # (B, V); as F.linear, but MKL takes twice as long for that at batch 4 to 10
+        if hasattr(model, "lm_head"):
+            logits = model.lm_head(x)
+        else:
+            logits = (model.wte.weight @ x.t()).t()  # (B, V); as F.linear, but MKL takes twice as long for that at batch 4 to 10
         out[:, end : end + 1] = draw(logits)
         if stop is not None:
             finished |= out[:, end : end + 1] == stop

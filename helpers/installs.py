@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 EXTRAS = {"peft": ("peft>=0.20",), "bitsandbytes": ("bitsandbytes>=0.50,<0.51",),  # a notebook's needs beyond Colab's own
-          "trl": ("trl>=0.29.1,<1.0",), "optuna": ("optuna>=4",)}
+          "trl": ("trl>=0.29.1,<1.0",), "optuna": ("optuna>=5,<6",)}
 REPLACED = set()  # packages in use that pip replaced: until a restart, what runs is not what is installed
 
 

@@ -104,6 +104,19 @@ def compare_chart(runs, *, title, x="tokens"):
     return figure
 
 
+def curve_chart(curves, *, xlabel, ylabel, title, log=False):
+    """Lines {name: (x, y)}, each labelled in a legend, on logarithmic axes if asked; returns the figure."""
+    figure, axes = new_figure()
+    for (name, (x, y)), style, colour in zip(curves.items(), STYLES, COLOURS):
+        axes.plot(x, y, ls=style, color=colour, lw=2.5, label=name)
+    if log:
+        axes.set(xscale="log", yscale="log")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.set_title(title, loc="left")
+    axes.legend(frameon=False)
+    return figure
+
+
 def draw_panels(run, panels, title, columns):
     """One small chart a quantity: panels are (column of the log, axis label, divisor, "step" or "seconds", from zero?)."""
     rows = -(-len(panels) // columns)

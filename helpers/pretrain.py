@@ -1,6 +1,7 @@
 """Pretraining from a command line, on one device or several:
 
     python -m helpers.pretrain --corpus prose --profile cpu
+    python -m helpers.pretrain --corpus machado --profile t4 --tracker wandb
     torchrun --nproc_per_node 2 -m helpers.pretrain --corpus path/to/text --profile t4
 """
 
@@ -9,6 +10,7 @@ import dataclasses
 import itertools
 import os
 import sys
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -16,12 +18,12 @@ import torch.distributed as dist
 from . import corpora, tokens
 from .evaluation import bits_per_byte, unigram_entropy
 from .generation import check, generate
+from .machado_original import MachadoOriginal, OriginalConfig
 from .model import GPT, GPTConfig
 from .runs import TRACKERS, Run
 from .runtime import DTYPES, PROFILES, ReaderError, seed_everything, setup, shown
 from .training import Stopped, TrainConfig, fit, load_best, run_folder
-
-CORPORA = {"prose": ("01", corpora.load_prose)}  # name -> its notebook, whose runs these are, and its loader
+from .works import load_machado, split_within
 
 SETTINGS = {               # cpu       t4         full
     "vocab_size":          (2_048,    50_304,    50_304),
@@ -41,9 +43,47 @@ SETTINGS = {               # cpu       t4         full
 }
 
 
-def settings_for(runtime):
-    """(model settings, training settings, number of training tokens) of the runtime's profile."""
-    chosen = {name: values[PROFILES.index(runtime.profile)] for name, values in SETTINGS.items()}
+MACHADO = {                # cpu       t4         full      (cpu: the best of a recorded sweep, rounded)
+    "vocab_size":          (4_096,    4_096,     4_096),       # of a BPE trained on the works
+    "block_size":          (128,      256,       256),
+    "n_layer":             (2,        9,         9),           # t4 and full have the original's layers and width
+    "n_head":              (8,        8,         8),
+    "n_embd":              (64,       512,       512),
+    "dropout":             (0.25,     0.2,       0.2),
+    "train_tokens":        (None,     None,      None),        # all
+    "batch_size":          (4,        32,        128),
+    "epochs":              (8,        14,        72),          # 72 passes over 9M characters: the original's 655M
+    "learning_rate":       (1e-2,     6e-4,      1e-3),
+    "min_learning_rate":   (1e-3,     6e-5,      1e-4),
+    "warmup_steps":        (20,       100,       100),
+    "eval_every":          (100,      100,       50),
+    "patience":            (5,        10,        10),
+    "eval_blocks":         (2_000,    2_000,     2_000),       # all of validation, which stands in the order of the works
+}
+
+
+class Corpus(NamedTuple):
+    """``notebook``: whose runs these are. ``load(source, max_bytes=...)``: "train" and "validation". ``settings``: by profile. ``prompt``: of the sample."""
+
+    notebook: str
+    load: callable
+    settings: dict
+    prompt: str = "The"
+
+
+def load_own_works(source, *, max_bytes=None):
+    """Machado's own works, split within each; the translations are left out."""
+    works = load_machado(source, max_bytes=max_bytes)
+    return split_within(works.select([n for n, genre in enumerate(works["genre"]) if genre != "traducao"]))
+
+
+CORPORA = {"prose": Corpus("01", corpora.load_prose, SETTINGS), "machado": Corpus("05", load_own_works, MACHADO, "Uma noite")}
+TEXT = Corpus("text", corpora.load_prose, SETTINGS)  # a path
+
+
+def settings_for(runtime, table=SETTINGS):
+    """(model settings, training settings, number of training tokens or None) of the runtime's profile."""
+    chosen = {name: values[PROFILES.index(runtime.profile)] for name, values in table.items()}
     if runtime.steps and runtime.device.type == "cpu":
         chosen |= dict(batch_size=1, eval_blocks=2)  # a rehearsal shows that all cells run; a GPU's batch takes a CPU minutes
     fields = {f.name for f in dataclasses.fields(GPTConfig)}
@@ -52,34 +92,43 @@ def settings_for(runtime):
     return model, train, chosen["train_tokens"]
 
 
-def arguments(argv=None):
-    """The parsed command line; what is not given keeps the profile's setting."""
+def parser():
+    """The options of a run; what is not given keeps the profile's setting."""
     parser = argparse.ArgumentParser(prog="python -m helpers.pretrain", description="Train a GPT from scratch.",
                                      epilog="Run the same command again to go on where it stopped.")
+    parser.add_argument("--model", default="gpt", choices=("gpt", "original"), help="original: Machado-GPT's own class, its shape and its characters")
+    parser.add_argument("--tokenizer", default="auto", choices=("auto", *tokens.TOKENIZERS),
+                        help="auto: GPT-2's where the settings have room for it, else a BPE")
     parser.add_argument("--corpus", default="prose", help=f"{', '.join(CORPORA)}, or the path of a text file or a folder of .txt files")
     parser.add_argument("--profile", default="auto", choices=("auto", *PROFILES), help="size of model, data and run")
     parser.add_argument("--data", default="auto", help="where corpora come from: offline, hub, or a folder of local copies")
     parser.add_argument("--batch-size", type=int, help="sequences per step")
     parser.add_argument("--micro-batch-size", type=int, help="sequences per forward pass; smaller needs less memory")
-    parser.add_argument("--block-size", type=int, help="context in tokens")
+    for name in ("--vocab-size", "--block-size", "--n-layer", "--n-head", "--n-embd"):
+        parser.add_argument(name, type=int, help="context in tokens" if name == "--block-size" else None)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--epochs", type=float, help="passes over the training text")
     parser.add_argument("--train-tokens", type=int, help="read only the first so many training tokens")
     parser.add_argument("--dropout", type=float)
+    parser.add_argument("--eval-every", type=int, help="steps")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--dtype", default="auto", choices=("auto", *DTYPES))
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True,
                         help="go on with a run of the same settings (default); --no-resume keeps it under another name and starts anew")
     parser.add_argument("--output", help="workspace folder")
     parser.add_argument("--tracker", default="none", choices=TRACKERS)
-    parser.add_argument("--prompt", default="The", help="beginning of the sample")
-    return parser.parse_args(argv)
+    parser.add_argument("--prompt", help="beginning of the sample")
+    return parser
 
 
-def override(config, args, **names):
-    """A copy of a settings dataclass with the arguments that were given."""
-    given = {field: getattr(args, argument) for field, argument in names.items() if getattr(args, argument) is not None}
-    return dataclasses.replace(config, **given)
+def arguments(argv=None):
+    """The parsed command line."""
+    return parser().parse_args(argv)
+
+
+def override(config, args, *names):
+    """A copy of a settings dataclass with those of the arguments that were given."""
+    return dataclasses.replace(config, **{name: getattr(args, name) for name in names if getattr(args, name) is not None})
 
 
 def load_streams(args, runtime, vocab_size, train_tokens):
@@ -87,9 +136,12 @@ def load_streams(args, runtime, vocab_size, train_tokens):
     known = args.corpus in CORPORA
     if not known and not os.path.exists(args.corpus):
         raise ReaderError(f"corpus {args.corpus!r} is neither {', '.join(CORPORA)} nor a file or folder that exists")
-    load = CORPORA[args.corpus][1] if known else corpora.load_prose
-    dataset = load(runtime.data if known else args.corpus, max_bytes=runtime.max_bytes or 6 * train_tokens)  # a token is less than 6 bytes
-    tokenizer = tokens.tokenizer_for(runtime.data, dataset["train"]["text"], vocab_size)
+    load = CORPORA.get(args.corpus, TEXT).load
+    enough = train_tokens and 6 * train_tokens  # a token is less than 6 bytes
+    dataset = load(runtime.data if known else args.corpus, max_bytes=runtime.max_bytes or enough)
+    splits = dataset if args.tokenizer == "characters" else ["train"]  # a character that only validation has would count as an end of text
+    texts = [text for split in splits for text in dataset[split]["text"]]
+    tokenizer = tokens.tokenizer_for(runtime.data, texts, vocab_size, args.tokenizer)
     return tokens.tokenize(dataset, tokenizer, runtime.workspace / "tokens"), tokenizer
 
 
@@ -105,18 +157,21 @@ def set_aside(folder):
 
 def prepare(args):
     """(model, training stream, validation stream, training settings, runtime, tokenizer) of a command line."""
-    notebook = CORPORA[args.corpus][0] if args.corpus in CORPORA else "text"
-    runtime = setup(notebook, profile=args.profile, data=args.data, workspace=args.output, seed=args.seed, dtype=args.dtype)
-    config, settings, limit = settings_for(runtime)
-    config = override(config, args, block_size="block_size", dropout="dropout")
-    settings = override(settings, args, batch_size="batch_size", micro_batch_size="micro_batch_size",
-                        learning_rate="learning_rate", epochs="epochs")
+    corpus = CORPORA.get(args.corpus, TEXT)
+    args.prompt = corpus.prompt if args.prompt is None else args.prompt
+    runtime = setup(corpus.notebook, profile=args.profile, data=args.data, workspace=args.output, seed=args.seed, dtype=args.dtype)
+    config, settings, limit = settings_for(runtime, corpus.settings)
+    if args.model == "original":
+        config, args.tokenizer = OriginalConfig(), "characters" if args.tokenizer == "auto" else args.tokenizer
+    config = override(config, args, "vocab_size", "block_size", "n_layer", "n_head", "n_embd", "dropout")
+    settings = override(settings, args, "batch_size", "micro_batch_size", "learning_rate", "epochs", "eval_every")
     limit = args.train_tokens or limit
     streams, tokenizer = load_streams(args, runtime, config.vocab_size, limit)
     training, validation = streams["train"][:limit], streams["validation"]
     print(f"{len(training):,} training tokens, {len(validation):,} validation tokens")
     seed_everything(runtime.seed)
-    return GPT(config), training, validation, settings, runtime, tokenizer
+    model = GPT if args.model == "gpt" else MachadoOriginal
+    return model(tokens.fitting(config, tokenizer)), training, validation, settings, runtime, tokenizer
 
 
 def report(folder, model, training, validation, settings, runtime, tokenizer, prompt):
@@ -124,7 +179,7 @@ def report(folder, model, training, validation, settings, runtime, tokenizer, pr
     run, block_size = Run(folder / "log.jsonl"), model.config.block_size
     load_best(model, folder)
     model.save_pretrained(folder / "model_final", tokenizer)
-    start = torch.tensor([tokenizer(prompt)["input_ids"]], device=runtime.device)
+    start = tokens.encode_prompt(tokenizer, prompt).to(runtime.device)
     sample = tokenizer.decode(generate(model, start, 80, temperature=0.7, top_p=0.9, seed=runtime.seed)[0].tolist())
     scored = min((len(validation) - 1) // block_size, settings.eval_blocks) * block_size
     end, size = run.end, tokens.count_bytes(validation[1 : scored + 1], tokenizer)
@@ -142,7 +197,7 @@ def run_command(args):
     """One run from the command line's answers; a stopped one is reported as far as it went."""
     model, training, validation, settings, runtime, tokenizer = prepared = prepare(args)
     folder = run_folder(model, training, validation, config=settings, runtime=runtime)
-    check(model, torch.tensor([tokenizer(args.prompt)["input_ids"]]), 1.0, None, None)  # before the training, not after it
+    check(model, tokens.encode_prompt(tokenizer, args.prompt), 1.0, None, None)  # before the training, not after it
     if not args.resume:
         set_aside(folder)
     stopped = None

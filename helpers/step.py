@@ -9,6 +9,11 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from .model import IGNORE
+from .runtime import ReaderError
+
+
+class Diverged(ReaderError):
+    """The loss is infinite or not a number: no checkpoint of this run leads on."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 All tokenizers are `transformers` fast tokenizers with one special token, ``<|endoftext|>``, which closes a document.
 """
 
+import dataclasses
 import hashlib
 import itertools
 import os
@@ -25,6 +26,7 @@ CHAT_TEMPLATE = ("{% for m in messages %}{{ ['<|a|>', '<|b|>'][loop.index0 % 2] 
 IGNORE = -100  # a label that the loss leaves out; PyTorch's and Transformers' convention
 GPT2 = "openai-community/gpt2"
 GPT2_ENTRIES = 50_257
+TOKENIZERS = ("bpe", "characters", "gpt2")
 
 
 def gpt2_tokenizer(source="hub"):
@@ -59,11 +61,43 @@ def character_tokenizer(texts):
     return PreTrainedTokenizerFast(tokenizer_object=words, eos_token=END)
 
 
-def tokenizer_for(source, texts, vocab_size):
-    """GPT-2's tokenizer where the source has it and ``vocab_size`` has room for it; else a BPE of ``vocab_size`` trained on ``texts``."""
-    if vocab_size >= GPT2_ENTRIES and (source == "hub" or (Path(source) / "gpt2_tokenizer").is_dir()):
-        return gpt2_tokenizer(source)
-    return train_bpe(texts, vocab_size)
+def tokenizer_for(source, texts, vocab_size, kind="auto"):
+    """The tokenizer of a kind in `TOKENIZERS`: a BPE of ``vocab_size`` trained on ``texts``, their characters, or GPT-2's from the source.
+
+    "auto" is GPT-2's where the source has it and ``vocab_size`` has room for it, else "bpe".
+    """
+    if kind == "auto":
+        kind = "gpt2" if vocab_size >= GPT2_ENTRIES and (source == "hub" or (Path(source) / "gpt2_tokenizer").is_dir()) else "bpe"
+    return {"bpe": lambda: train_bpe(texts, vocab_size), "characters": lambda: character_tokenizer(texts), "gpt2": lambda: gpt2_tokenizer(source)}[kind]()
+
+
+def with_dropout(tokenizer, texts, p):
+    """Token lists of ``texts`` from a BPE that leaves out each merge with probability ``p``: other pieces every time, the same text
+    (Provilkov et al., 2020, "BPE-Dropout"). The library draws without a seed."""
+    bpe = tokenizer.backend_tokenizer.model
+    bpe.dropout = p
+    try:
+        return tokenizer(texts, verbose=False)["input_ids"]
+    finally:
+        bpe.dropout = None
+
+
+def fitting(config, tokenizer):
+    """The model's settings with room for the tokenizer: ``vocab_size`` grows where it is too small, and is no larger than an alphabet of characters."""
+    size = len(tokenizer)
+    if size <= config.vocab_size and not isinstance(tokenizer.backend_tokenizer.model, models.WordLevel):
+        return config
+    return dataclasses.replace(config, vocab_size=size if size < GPT2_ENTRIES else -(-size // 128) * 128)  # matrix units like multiples of 128
+
+
+def encode_prompt(tokenizer, text):
+    """A prompt as token ids (1, T). Raises ReaderError for an empty one and for characters that the alphabet lacks."""
+    ids, model = tokenizer(text)["input_ids"], tokenizer.backend_tokenizer.model
+    unknown = sorted({c for c in text if model.token_to_id(c) is None}) if isinstance(model, models.WordLevel) else []  # a BPE has all bytes
+    if unknown or not ids:
+        fault = f"the alphabet lacks {' '.join(map(repr, unknown))}" if unknown else "the prompt is empty"
+        raise ReaderError(f"{fault}: write a prompt with characters of the training text")
+    return torch.tensor([ids])
 
 
 def pack(documents, eos):

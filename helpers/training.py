@@ -17,12 +17,12 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from . import checkpoints
-from .budget import out_of_memory_advice
+from .budget import OutOfMemory, out_of_memory_advice
 from .checkpoints import WAIT, load_best
 from .evaluation import loss_sum
 from .runs import Run, SystemMonitor, make_header, settings_hash
 from .runtime import ReaderError, at_step, shown
-from .step import TrainConfig, batch_at, learning_rate_at, make_optimizer, train_step
+from .step import Diverged, TrainConfig, batch_at, learning_rate_at, make_optimizer, train_step
 from .tokens import check_length, fingerprint
 
 __all__ = ["TrainConfig", "fit", "train_step"]
@@ -68,9 +68,9 @@ def stop_button(processes=1):
 class Trainer:
     """The state of one run and what is done to it; `fit` is the way in."""
 
-    def __init__(self, model, train_tokens, val_tokens, *, config, runtime, tracker, on_log):
+    def __init__(self, model, train_tokens, val_tokens, *, config, runtime, tracker, on_log, name):
         self.model, self.train_tokens, self.val_tokens = model.to(runtime.device), train_tokens, val_tokens
-        self.config, self.runtime, self.tracker, self.on_log = config, runtime, tracker, on_log
+        self.config, self.runtime, self.tracker, self.on_log, self.name = config, runtime, tracker, on_log, {"name": name} if name else {}
         self.block_size = model.config.block_size
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.check()
@@ -117,7 +117,7 @@ class Trainer:
             dist.barrier()  # nobody writes before everybody has read
         if self.rank == 0:
             header = make_header(self.runtime, data=self.data, settings=settings_of(self.model, self.config, self.runtime))
-            self.run.begin(header | {"steps": self.last}, step=self.state["step"], tracker=self.tracker)
+            self.run.begin(header | {"steps": self.last} | self.name, step=self.state["step"], tracker=self.tracker)
             resumed = at_step(self.folder / "checkpoints" / f"step-{self.state['step']:06}.safetensors", self.steps) if self.state["step"] else ""
             rehearsal = f", a rehearsal of {self.last}" if self.last < self.steps else ""
             print(f"resuming {resumed}{rehearsal}, in" if resumed else f"training for {self.steps:,} steps{rehearsal} in", shown(self.folder, 2))
@@ -137,8 +137,8 @@ class Trainer:
                 self.run.log(step=step, tokens=step * self.config.batch_size * self.block_size, loss=float(loss), grad_norm=float(norm),
                              learning_rate=rate, epoch=round(step / self.config.steps_per_epoch(len(self.train_tokens), self.block_size), 4))
             if not math.isfinite(float(loss)):
-                raise ReaderError(f"the loss is not a number at step {step:,}: lower learning_rate ({self.config.learning_rate:g}) "
-                                  f"or lengthen warmup_steps ({self.config.warmup_steps}), and build the model anew before the next fit")
+                raise Diverged(f"the loss is not a number at step {step:,}: lower learning_rate ({self.config.learning_rate:g}) "
+                               f"or lengthen warmup_steps ({self.config.warmup_steps}), and build the model anew before the next fit")
         self.pending.clear()
 
     def one_step(self, model):
@@ -228,15 +228,15 @@ class Trainer:
         load_best(self.model, self.folder)
 
 
-def fit(model, train_tokens, val_tokens, *, config, runtime, tracker="none", on_log=lambda run: None):
+def fit(model, train_tokens, val_tokens, *, config, runtime, tracker="none", on_log=lambda run: None, name=None):
     """Train ``model`` on a token stream (n,), with evaluations on another (m,); returns the `Run`.
 
     Run again with the same settings, data and seed: an interrupted run goes on where it was saved, exactly; a complete
     one is read from its log. At the end the model has the weights of its best evaluation. ``on_log(run)`` is called after
-    each evaluation. Under ``torchrun`` (process group initialised) the processes share each batch.
-    Raises ReaderError for data that does not fit, lack of memory or disk, and Stopped at the stop button.
+    each evaluation. Under ``torchrun`` (process group initialised) the processes share each batch. ``name``: kept in the log's header.
+    Raises ReaderError for data that does not fit and lack of disk, OutOfMemory, Diverged, and Stopped at the stop button.
     """
-    trainer = Trainer(model, train_tokens, val_tokens, config=config, runtime=runtime, tracker=tracker, on_log=on_log)
+    trainer = Trainer(model, train_tokens, val_tokens, config=config, runtime=runtime, tracker=tracker, on_log=on_log, name=name)
     if trainer.run.complete:
         print(f"complete since {trainer.run.header['started']}: read from {shown(trainer.folder, 2)}")
         load_best(model, trainer.folder)
@@ -248,7 +248,7 @@ def fit(model, train_tokens, val_tokens, *, config, runtime, tracker="none", on_
             status = trainer.loop(pressed)
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise ReaderError(out_of_memory_advice(model.config, config, runtime)) from None
+            raise OutOfMemory(out_of_memory_advice(model.config, config, runtime)) from None
         raise
     trainer.finish(status)
     return trainer.run

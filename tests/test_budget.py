@@ -82,3 +82,6 @@ def test_minutes_count_evaluation(runtime):
     card = budget.budget(GPT(SHAPES[0]), TrainConfig(batch_size=4, max_steps=20, eval_every=10, eval_blocks=30), runtime, 10_000)
     assert card.evaluation_share == pytest.approx(30 / 3 / 40)
     assert card.minutes == pytest.approx(card.tokens / card.tokens_per_second * 1.25 / 60)
+    short = budget.budget(GPT(SHAPES[0]), TrainConfig(batch_size=4, max_steps=20, eval_every=10, eval_blocks=30), runtime, 10_000,
+                          6 * SHAPES[0].block_size)
+    assert short.evaluation_share == pytest.approx(6 / 3 / 40)  # an evaluation reads no more than there is

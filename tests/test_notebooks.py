@@ -159,8 +159,9 @@ def solutions(file):
 
 def answer(file, code, check):
     """What an exercise's check prints after ``code``, in a kernel that ran the cells it may rely on."""
+    import numpy as np
     import torch
-    space, out = {"math": math, "torch": torch}, io.StringIO()
+    space, out = {"math": math, "np": np, "torch": torch}, io.StringIO()
     for needed in (c.source for c in code_cells(file) if c.source.startswith("import math\n\nq = ")):
         with contextlib.redirect_stdout(io.StringIO()):
             exec(needed, space)
@@ -236,6 +237,20 @@ def test_solutions_are_right_and_stubs_are_not(file):
     ("04", 3, "def my_quantise(w, levels): return levels[(w[:, None] - levels).abs().argmin(1)] * 3", "divide by the largest"),
     ("04", 3, "def my_quantise(w, levels): return (w / 2).floor() * 2", "take the nearest level"),
     ("04", 3, "def my_quantise(w, levels): return w.oops", "AttributeError"),
+    ("05", 1, "my_answer = 1.10", "still nats"),
+    ("05", 1, "my_answer = 1.10 / math.log(2)", "per character"),
+    ("05", 1, "my_answer = 1.10 / math.log(2) * 1.04", "do not multiply"),
+    ("05", 1, "my_answer = 1.10 * math.log(2) / 1.04", "a nat is more than a bit"),
+    ("05", 1, "my_answer = 1.10 / 1.04", "nats per byte"),
+    ("05", 1, "my_answer = 7", "not yet"),
+    ("05", 2, "def my_prune(losses, others): return losses[-1] > np.median([other[-1] for other in others])", "at the same evaluation"),
+    ("05", 2, "def my_prune(losses, others): return losses[-1] > max(other[len(losses) - 1] for other in others)", "not the worst"),
+    ("05", 2, "def my_prune(losses, others): return losses[-1] >= np.median([other[len(losses) - 1] for other in others])", "is not above it"),
+    ("05", 2, "def my_prune(losses, others): return losses.oops", "AttributeError"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * np.std(a)", "divide the variance"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * np.std(a, ddof=1) / len(a) ** 0.5", "both means are uncertain"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 5", "must be real"),
+    ("05", 3, "def my_is_real(a, b): return a.oops", "AttributeError"),
 ])
 def test_checks_name_the_usual_mistake(notebook, number, wrong, diagnosis):
     file = next(f for f in FILES if f.name.startswith(notebook))

@@ -11,6 +11,7 @@ from conftest import make_runtime
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from helpers import pretrain
+from helpers.machado_original import MachadoOriginal
 from helpers.runs import Run
 from helpers.runtime import REPOSITORY
 from helpers.tokens import count_bytes
@@ -148,7 +149,7 @@ def test_an_unknown_corpus_is_one_sentence_without_a_traceback(tmp_path):
     child = subprocess.run([sys.executable, "-m", "helpers.pretrain", "--corpus", "no/such/text", "--output", tmp_path], cwd=REPOSITORY,
                            check=False, capture_output=True, text=True, timeout=120)
     assert child.returncode == 1
-    assert child.stderr.splitlines()[-1] == "ReaderError: corpus 'no/such/text' is neither prose nor a file or folder that exists"
+    assert child.stderr.splitlines()[-1] == "ReaderError: corpus 'no/such/text' is neither prose, machado nor a file or folder that exists"
     assert "Traceback" not in child.stderr
 
 
@@ -157,3 +158,49 @@ def test_a_prompt_that_is_too_long_is_refused_before_the_training(command, tmp_p
         command("--prompt", "cat " * 40)
     assert str(exit.value) == "ValueError: the prompt has 41 tokens, the context only 16: shorten the prompt"
     assert runs_in(tmp_path / "out-rehearsal" / "text") == []
+
+
+@pytest.fixture
+def machado(tmp_path, monkeypatch):
+    """A function that runs the command on the corpus machado, three steps, from a folder of four works; returns the workspace."""
+    monkeypatch.setenv("GPT_SERIES_STEPS", "3")
+    for work in ("conto/um", "conto/dois", "romance/tres", "traducao/quatro"):
+        file = tmp_path / "data" / "machado" / f"{work}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(f"{work[-3:]} {n} " + some_text()[n * 37 : n * 37 + 60] for n in range(200)), encoding="utf-8")
+
+    def call(*options):
+        pretrain.main(["--corpus", "machado", "--profile", "cpu", "--data", str(tmp_path / "data"), "--vocab-size", "300", "--block-size", "16",
+                       "--n-embd", "16", "--n-head", "2", "--n-layer", "1", "--output", str(tmp_path / "out"), "--prompt", "um hen", *options])
+        return tmp_path / "out-rehearsal" / "05"
+
+    return call
+
+
+def test_the_works_of_machado_are_a_corpus(machado, capsys):
+    workspace = machado()
+    (name,) = runs_in(workspace)
+    header = Run(workspace / name / "log.jsonl").header
+    assert (header["notebook"], header["settings"]["model"]["vocab_size"], header["settings"]["model"]["n_embd"]) == ("05", 300, 16)
+    out = capsys.readouterr().out
+    assert "sample (seed 1337): um hen" in out
+    tokens = int(out.split(" training tokens")[0].split()[-1].replace(",", ""))
+    assert machado("--tokenizer", "characters") and len(runs_in(workspace)) == 2
+    assert int(capsys.readouterr().out.split(" training tokens")[0].split()[-1].replace(",", "")) > 1.5 * tokens
+
+
+def test_the_originals_class_is_trained_by_the_same_command(machado):
+    workspace = machado("--model", "original", "--eval-every", "2")
+    (name,) = runs_in(workspace)
+    header = Run(workspace / name / "log.jsonl").header
+    assert header["settings"]["model"]["scale_by"] == "n_embd" and header["settings"]["train"]["eval_every"] == 2
+    model = MachadoOriginal.from_pretrained(workspace / name / "model_final")
+    tokenizer = AutoTokenizer.from_pretrained(workspace / name / "model_final")
+    assert model.config.vocab_size == len(tokenizer) == len(set(some_text()) | set("um dois tres quatro 0123456789\n")) + 1
+
+
+def test_a_prompt_outside_the_characters_is_refused_before_the_training(machado, tmp_path):
+    with pytest.raises(SystemExit) as exit:
+        machado("--tokenizer", "characters", "--prompt", "um ж")
+    assert str(exit.value) == "ReaderError: the alphabet lacks 'ж': write a prompt with characters of the training text"
+    assert runs_in(tmp_path / "out-rehearsal" / "05") == []

@@ -6,14 +6,17 @@ import re
 import pytest
 from PIL import Image
 
+from helpers.pretrain import MACHADO
+from helpers.runs import REFERENCES
 from helpers.runtime import REPOSITORY
-from tools.figures import CHARTS, IMAGES, logs_hash
+from helpers.studies import load_study
+from tools.figures import CHARTS, IMAGES, logs_hash, recorded
 from tools.fork import address
 from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["installs", "runtime", "hub", "runs", "corpora", "wikitext", "scoring", "products", "tokens", "blocks", "model", "generation", "weights", "step", "budget",
-         "evaluation", "checkpoints", "plots", "training", "pretrain", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
+ORDER = ["installs", "runtime", "hub", "runs", "corpora", "works", "wikitext", "scoring", "products", "tokens", "blocks", "model", "machado_original", "generation",
+         "weights", "step", "budget", "evaluation", "checkpoints", "plots", "training", "pretrain", "studies", "sweep", "sweep_plots", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
 
 
 def imports(file):
@@ -28,7 +31,7 @@ def imports(file):
 def test_helpers_stay_thin():
     lines = {f.stem: len(f.read_text(encoding="utf-8").splitlines()) for f in HELPERS}
     print(f"\nhelpers: {sum(lines.values()):,} lines in {len(lines)} files")
-    assert sum(lines.values()) < 4600
+    assert sum(lines.values()) < 5600
     assert {name: n for name, n in lines.items() if n > 260} == {}
 
 
@@ -51,7 +54,7 @@ def test_public_functions_say_what_they_do():
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_charts_are_drawn_from_the_recorded_logs(name):
-    runs = [run for key in CHARTS[name][1] for run in groups().get(key, [])]
+    runs = [run for key in CHARTS[name][1] for run in recorded().get(key, [])]
     if not runs:
         assert name.startswith("chart_gpu") and not (IMAGES / name).exists(), "only the charts of a GPU may wait for a run on one"
         return
@@ -89,7 +92,8 @@ def test_unsloth_has_a_command_of_its_own_in_ci():
 
 
 @pytest.mark.parametrize("key", [("01", "cpu"), *(("02", f"cpu_{name}") for name in ("full", "lora", "8bit", "random", "original")),
-                                 ("03", "cpu_full"), ("03", "cpu_random"), ("04", "cpu_qlora")])
+                                 ("03", "cpu_full"), ("03", "cpu_random"), ("04", "cpu_qlora"),
+                                 ("05", "cpu_machado")])
 def test_recorded_runs_of_profile_cpu_make_a_band(key):
     runs = groups()[key]
     assert len({r.header["seed"] for r in runs}) >= 3 and all(r.complete for r in runs)
@@ -110,6 +114,26 @@ def test_fine_tuning_on_articles_shows_transfer_and_what_it_costs():
     tuned, random = (found[f"03.cpu_{name}.test_tuned_per_token"] for name in ("full", "random"))
     assert tuned < 0.75 * found["03.cpu_full.test_base_per_token"] and tuned < random
     assert found["03.cpu_full.prose_tuned_per_token"] > found["03.cpu_full.prose_base_per_token"]
+
+
+def test_machado_takes_the_winner_of_its_recorded_sweep():
+    """Profile cpu has the best trial's settings, to two digits; other seeds show that this trial had luck, yet beats most."""
+    study = load_study(REFERENCES / "05" / "cpu_sweep-s1.ndjson")
+    assert len(study.trials) == 40 and {t.state.name for t in study.trials} == {"COMPLETE", "PRUNED"}
+    for name, value in study.best_params.items():
+        assert MACHADO[name][0] == pytest.approx(value, rel=0.02), name
+    noise = [run.end["val_loss"] for run in groups()["05", "cpu_noise"]]
+    assert len(noise) == 3 and study.best_value < min(noise) and max(noise) < sorted(t.value for t in study.trials if t.state.name == "COMPLETE")[10]
+
+
+def test_the_comparisons_of_notebook_05_are_as_its_prose_tells():
+    found = lambda name, of="bits_per_byte": results()[f"05.cpu_{name}.{of}"]
+    ordered = lambda *names: [found(name) for name in names] == sorted((found(name) for name in names), reverse=True)
+    assert ordered("characters", "bpe_512", "bpe_1024", "bpe_4096") and ordered("scale_published", "scale_head_size")
+    assert ordered("size_double", "bpe_4096", "augment_dropout", "augment_translations")
+    assert found("leak", "val_loss") < found("bpe_4096", "val_loss") - 1.5 and found("sweep", "best") < found("sweep_original", "best")
+    assert found("machado", "translations_bits_per_byte") > 1.3 * found("machado", "bits_per_byte")
+    assert found("machado", "val_loss") < found("machado", "first_val_loss") - 3
 
 
 def test_the_tiny_llama_reads_and_does_not_remember():

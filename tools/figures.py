@@ -1,12 +1,16 @@
 """Draw images/ from data/reference: `python tools/figures.py`. Each PNG carries the hash of its logs."""
 
 import hashlib
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 
-from helpers.plots import SYSTEM, compare_chart, loss_chart, stride_chart, system_chart, training_chart
-from helpers.runs import reference
+from helpers.evaluation import bits_per_byte_curve
+from helpers.plots import SYSTEM, compare_chart, curve_chart, loss_chart, stride_chart, system_chart, training_chart
+from helpers.runs import REFERENCES, reference
 from helpers.runtime import REPOSITORY, shown
+from helpers.studies import load_study
+from helpers.sweep_plots import history_chart
 from tools.results import groups
 
 IMAGES = REPOSITORY / "images"
@@ -85,6 +89,29 @@ def draw_system(message, *names):
     return draw
 
 
+def draw_alphabets(*ways):
+    """Bits per byte against compute, the first seed of each alphabet."""
+    names = ["characters", "BPE 512", "BPE 1,024", "BPE 4,096"]
+    curves = {name: bits_per_byte_curve(found[0]) for name, found in zip(names, ways, strict=True)}
+    best = min(curves, key=lambda name: curves[name][1].min())
+    message = f"At the same compute {best} is best: {curves[best][1].min():.2f} bits per byte, characters {curves['characters'][1].min():.2f}"
+    return curve_chart({f"{name}: {y.min():.2f}": (x[1:], y[1:]) for name, (x, y) in curves.items()}, title=message,
+                       xlabel="training compute (TFLOP)", ylabel="bits per byte of held-out text")
+
+
+def draw_sweep(studies, noise):
+    """The history of the recorded sweep, over the losses of its best settings with other seeds."""
+    return history_chart(load_study(studies[0].file), [run.end["val_loss"] for run in noise])
+
+
+def recorded():
+    """{(notebook, name): runs, or files of studies} of all that charts are drawn from."""
+    found = {}
+    for file in sorted(REFERENCES.glob("[0-9]*/*.ndjson")):
+        found.setdefault((file.parent.name, file.stem.rsplit("-s", 1)[0]), []).append(SimpleNamespace(file=file))
+    return groups() | found
+
+
 REAL, GPU = [("02", "real_full")], [("02", "t4_full")]  # on a CPU and on a GPU
 CHARTS = {  # image -> (how it is drawn, (notebook, name) of its recorded runs)
     "train_and_val_loss_4M_32batch.png": (draw_loss, [("01", "4M_32batch")]),
@@ -94,6 +121,9 @@ CHARTS = {  # image -> (how it is drawn, (notebook, name) of its recorded runs)
     "wikitext_transfer_cpu.png": (draw_transfer, [("03", "cpu_full"), ("03", "cpu_random")]),
     "perplexity_stride_cpu.png": (draw_strides, [("03", "cpu_full")]),
     "llama_factors_cpu.png": (draw_factors, [("04", f"cpu_{name}") for name in ("qlora", "rate", "prompt", "endless", "original")]),
+    "alphabets_cpu.png": (draw_alphabets, [("05", f"cpu_{name}") for name in ("characters", "bpe_512", "bpe_1024", "bpe_4096")]),
+    "sweep_cpu.png": (draw_sweep, [("05", "cpu_sweep"), ("05", "cpu_noise")]),
+    "machado_real.png": (lambda runs: loss_chart(runs[0], title=title(runs[0])), [("05", "real")]),
     "chart_train.png": (lambda runs: training_chart(runs[0], title=title(runs[0])), REAL),
     "chart_gpu.png": (draw_system("The GPU is busy up to {} %", "gpu_percent"), GPU),
     "chart_gpu2.png": (draw_system("The GPU holds at most {} GiB", "gpu_memory_bytes"), GPU),
@@ -109,11 +139,11 @@ def save(figure, name, runs):
 
 
 def main():
-    recorded = groups()
+    found = recorded()
     IMAGES.mkdir(exist_ok=True)
     for name, (draw, keys) in CHARTS.items():
-        if all(key in recorded for key in keys):
-            save(draw(*(recorded[key] for key in keys)), name, [run for key in keys for run in recorded[key]])
+        if all(key in found for key in keys):
+            save(draw(*(found[key] for key in keys)), name, [run for key in keys for run in found[key]])
 
 
 if __name__ == "__main__":

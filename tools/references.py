@@ -1,12 +1,13 @@
 """Record the reference runs of a setting: `python -m tools.references --profile cpu --seeds 1 2 3`.
 
 Each log goes to data/reference/<notebook>/<name>-s<seed>.jsonl; three seeds make a reference band. `--notebook 02` executes that
-notebook once a seed and keeps the logs of all its runs, as <name>_<run>-s<seed>.jsonl.
+notebook once a seed and keeps the logs of all its runs, as <name>_<run>-s<seed>.jsonl, and its sweeps, as <name>_<sweep>-s<seed>.ndjson.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,8 +32,12 @@ def record_notebook(number, profile, seed, name, options):
         settings = {"GPT_SERIES_PROFILE": profile, "GPT_SERIES_SEED": str(seed), "GPT_SERIES_WORKSPACE": workspace}
         done = subprocess.run([sys.executable, "-m", "tools.notebook", number, *options], env=os.environ | settings)
         for log in sorted(Path(workspace).glob("*/*/log.jsonl")):
-            if Run(log).complete:  # what a notebook that failed later had finished is kept
-                keep(log, f"{name or profile}_{Run(log).header['name']}", system=True)
+            if (found := Run(log)).complete and "name" in found.header:  # kept though the notebook fails later; a sweep's trials have no name
+                keep(log, f"{name or profile}_{found.header['name']}", system=True)
+        for study in sorted(Path(workspace).glob("*/*.ndjson")):
+            target = REFERENCES / study.parent.name / f"{name or profile}_{study.stem}-s{seed}.ndjson"
+            shutil.copy(study, target)
+            print(f"recorded {shown(target)}")
     if done.returncode:
         sys.exit(f"notebook {number} failed at seed {seed}; the runs it had completed are recorded")
 

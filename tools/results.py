@@ -12,6 +12,7 @@ import sys
 
 from helpers.runs import REFERENCES, Run
 from helpers.runtime import REPOSITORY, shown
+from helpers.studies import load_study
 
 CITED = re.compile(r"([\d.,]+)(\s?<!--([\w.]+)-->)")
 
@@ -34,6 +35,8 @@ def figures(runs):
     noted = {k: statistics.mean(row[k] for row in results) for k, v in results[0].items() if isinstance(v, (int, float))}
     tuned = {name: mean(key) / unit for name, key, unit in (("trainable", "trainable", 1), ("optimizer_megabytes", "optimizer_bytes", 1e6),
                                                            ("disk_megabytes", "disk_bytes", 1e6)) if key in runs[0].end}
+    if "bytes_per_token" in noted:
+        noted["bits_per_byte"] = mean("val_loss") / math.log(2) / noted["bytes_per_token"]
     return noted | tuned | {
         "seeds": len(runs),
         "steps": mean("step"),
@@ -46,8 +49,21 @@ def figures(runs):
         "perplexity": math.exp(mean("val_loss")),
         "tokens_per_second": mean("tokens_per_second"),
         "minutes": mean("seconds") / 60,
+        "hours": mean("seconds") / 3600,
         "memory_gib": max(r.end["peak_memory_bytes"] for r in runs) / 2**30,
     }
+
+
+def sweep_figures():
+    """{"05.cpu_sweep.best": lowest loss, ...} of the recorded sweeps."""
+    found = {}
+    for file in sorted(REFERENCES.glob("[0-9]*/*.ndjson")):
+        key, study = f"{file.parent.name}.{file.stem.rsplit('-s', 1)[0]}", load_study(file)
+        losses = [trial.value for trial in study.trials if trial.state.name == "COMPLETE"]
+        found |= {f"{key}.trials": len(study.trials), f"{key}.complete": len(losses), f"{key}.pruned": sum(t.state.name == "PRUNED" for t in study.trials),
+                  f"{key}.best": min(losses), f"{key}.mean": statistics.mean(losses), f"{key}.worst": max(losses),
+                  f"{key}.minutes": sum(t.user_attrs["seconds"] for t in study.trials) / 60}
+    return found
 
 
 def generation_figures():
@@ -92,7 +108,7 @@ def results():
     trained = {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
     durations = json.loads((REFERENCES / "notebooks.json").read_text(encoding="utf-8"))
     minutes = {f"{number}.notebook.minutes": row["seconds"] / 60 for number, row in durations.items()}
-    return trained | minutes | generation_figures() | memory_figures() | llama_figures()
+    return trained | minutes | sweep_figures() | generation_figures() | memory_figures() | llama_figures()
 
 
 def as_cited(number, value):
