@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from .chunked import CHUNK, LARGE_VOCABULARY
 from .runtime import T4_MEMORY, ReaderError
 from .step import make_optimizer, train_step
 
@@ -57,6 +58,7 @@ def flops_per_token(config, *, training=True, context=None):
         "head": 2 * d * V,
     }
     factor = 3 if training else 1
+    terms |= getattr(config, "more_flops", dict)()
     terms = {name: factor * flops for name, flops in terms.items()}
     return terms | {"total": sum(terms.values())}
 
@@ -66,7 +68,8 @@ def memory_by_term(config, micro_batch_size, dtype=torch.float32):
 
     Per layer and token autograd keeps 2d numbers in float32 (what the two norms read) and 14d in the dtype: d per norm's
     output, 3d of queries, keys and values, d of attention's output, 4d before and 4d after the GELU. The last norm adds
-    2d per token. The logits stand there as such, as log-probabilities and as their gradient (the last two in float32).
+    2d per token. The logits stand there as such, as log-probabilities and as their gradient (the last two in float32);
+    with a large vocabulary only a chunk of them (`chunked`), with the head's gradient in float32 and a copy of it in the dtype.
     With dropout > 0 attention on a CPU keeps its score matrices too, which are not counted here.
     """
     V, n, d, L = config.vocab_size, config.block_size, config.n_embd, config.n_layer
@@ -77,7 +80,7 @@ def memory_by_term(config, micro_batch_size, dtype=torch.float32):
         "gradients": 4 * parameters,
         "AdamW's two moments": 8 * parameters,
         "activations": tokens * d * (L * (2 * 4 + 14 * size) + 2 * 4),
-        "logits": tokens * V * (size + 2 * 4),
+        "logits": tokens * V * (size + 2 * 4) if V < LARGE_VOCABULARY else (min(tokens, CHUNK) * size + (4 + size) * d) * V,
     }
     return parts | {"total": sum(parts.values())}
 

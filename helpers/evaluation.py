@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from .budget import flops_per_token
+from .chunked import next_token_loss
 from .model import GPTConfig
 from .runtime import ReaderError
 from .tokens import IGNORE
@@ -38,7 +39,7 @@ def loss_sum(model, tokens, *, block_size, batch_size, runtime, max_blocks=None,
         size = min(batch_size, blocks - first)
         chunk = torch.from_numpy(tokens[first * block_size : (first + size) * block_size + 1].astype("int64")).to(runtime.device)
         with evaluating(model), runtime.autocast():
-            _, loss = model(chunk[:-1].view(size, block_size), chunk[1:].view(size, block_size))
+            loss = next_token_loss(model, chunk[:-1].view(size, block_size), chunk[1:].view(size, block_size))
         total += loss.item() * size * block_size
         count += size * block_size
     return total, count

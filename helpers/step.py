@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn.utils import clip_grad_norm_
 
+from .chunked import next_token_loss
 from .model import IGNORE
 from .runtime import ReaderError
 
@@ -95,7 +96,7 @@ def train_step(model, optimizer, scaler, tokens, targets, *, config, runtime):
     micro = config.micro_batch_size or len(tokens)
     for x, y in zip(tokens.split(micro), targets.split(micro)):
         with runtime.autocast():
-            _, loss = model(x, y)
+            loss = next_token_loss(model, x, y)
         share = (y != IGNORE).sum() / counted
         loss = torch.where(share > 0, loss * share, 0.0)  # a micro-batch without a counted target has no mean
         scaler.scale(loss).backward()  # adds to the gradients that are there

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from . import checkpoints
 from .budget import OutOfMemory, out_of_memory_advice
 from .checkpoints import WAIT, load_best
+from .chunked import Loss
 from .evaluation import loss_sum
 from .runs import Run, SystemMonitor, make_header, settings_hash
 from .runtime import ReaderError, at_step, shown
@@ -150,7 +151,7 @@ class Trainer:
         tokens, targets = (t[self.rank :: self.world].to(self.runtime.device) for t in (tokens, targets))
         rate = learning_rate_at(step, self.steps, self.config)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)  # a group may have a rate of its own, which follows the same schedule
         loss, norm = train_step(model, self.optimizer, self.scaler, tokens, targets, config=self.config, runtime=self.runtime)
         if self.world > 1:
             dist.all_reduce(loss)
@@ -189,7 +190,7 @@ class Trainer:
     def loop(self, pressed):
         """Step after step until the end, early stopping or the stop button; returns how it ended."""
         config, state = self.config, self.state
-        model = DistributedDataParallel(self.model) if self.world > 1 else self.model
+        model = DistributedDataParallel(Loss(self.model)) if self.world > 1 else self.model
         epoch = config.steps_per_epoch(len(self.train_tokens), self.block_size)
         clock = time.perf_counter() - state["seconds"]
         self.model.train()

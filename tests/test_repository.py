@@ -15,7 +15,7 @@ from tools.fork import address
 from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["installs", "runtime", "hub", "runs", "corpora", "works", "wikitext", "scoring", "products", "tokens", "blocks", "model", "machado_original", "generation",
+ORDER = ["installs", "runtime", "hub", "runs", "corpora", "works", "wikitext", "scoring", "products", "tokens", "blocks", "model", "chunked", "machado_original", "generation",
          "weights", "step", "budget", "evaluation", "checkpoints", "plots", "training", "pretrain", "studies", "sweep", "sweep_plots", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
 
 
@@ -31,7 +31,7 @@ def imports(file):
 def test_helpers_stay_thin():
     lines = {f.stem: len(f.read_text(encoding="utf-8").splitlines()) for f in HELPERS}
     print(f"\nhelpers: {sum(lines.values()):,} lines in {len(lines)} files")
-    assert sum(lines.values()) < 5600
+    assert sum(lines.values()) < 6400
     assert {name: n for name, n in lines.items() if n > 260} == {}
 
 
