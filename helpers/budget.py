@@ -14,7 +14,7 @@ import torch
 
 from .chunked import CHUNK, LARGE_VOCABULARY
 from .runtime import T4_MEMORY, ReaderError
-from .step import make_optimizer, train_step
+from .step import train_step
 
 # Dense peak in FLOP/s by dtype: (name as torch reports it contains the key). Sources: NVIDIA's data sheets of each card;
 # RTX 4050 Laptop: 80 tensor cores x 256 FMA x 2 x 1.6 GHz is about 65e12, the original assumed 70e12.
@@ -175,7 +175,7 @@ def available_memory(runtime):
 def probe(model, train, runtime, steps=5):
     """Tokens per second of ``steps`` training steps on random tokens, after one to warm up; a copy is trained, not the model."""
     copied = copy.deepcopy(model).to(runtime.device).train()
-    optimizer, scaler = make_optimizer(copied, train), torch.amp.GradScaler(runtime.device.type, enabled=runtime.dtype == torch.float16)
+    optimizer, scaler = train.optimizer(copied), torch.amp.GradScaler(runtime.device.type, enabled=runtime.dtype == torch.float16)
     shape = (train.batch_size, model.config.block_size)
     tokens = torch.randint(model.config.vocab_size, shape, generator=torch.Generator().manual_seed(0)).to(runtime.device)
     for step in range(1 + steps):

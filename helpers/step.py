@@ -53,6 +53,13 @@ class TrainConfig:
     def steps_per_epoch(self, n_tokens, block_size):
         return (n_tokens - 1) // block_size // self.batch_size
 
+    def optimizer(self, model):
+        """What moves the model's weights; another recipe (`recipes.ModernTrainConfig`) has another one, and another schedule."""
+        return make_optimizer(model, self)
+
+    def rate(self, step, steps):
+        return learning_rate_at(step, steps, self)
+
 
 def learning_rate_at(step, steps, config):
     """Linear warm-up, then half a cosine from ``learning_rate`` to ``min_learning_rate`` (Loshchilov & Hutter, 2017)."""

@@ -23,7 +23,7 @@ from .chunked import Loss
 from .evaluation import loss_sum
 from .runs import Run, SystemMonitor, make_header, settings_hash
 from .runtime import ReaderError, at_step, shown
-from .step import Diverged, TrainConfig, batch_at, learning_rate_at, make_optimizer, train_step
+from .step import Diverged, TrainConfig, batch_at, train_step
 from .tokens import check_length, fingerprint
 
 __all__ = ["TrainConfig", "fit", "train_step"]
@@ -78,7 +78,7 @@ class Trainer:
         self.data = fingerprint(train_tokens, val_tokens)
         self.folder = run_folder(model, train_tokens, val_tokens, config=config, runtime=runtime)
         self.run = Run(self.folder / "log.jsonl")
-        self.optimizer = make_optimizer(model, config)
+        self.optimizer = config.optimizer(model)
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.dtype == torch.float16)
         self.steps = config.steps(len(train_tokens), self.block_size)
         self.last = min(self.steps, runtime.steps or self.steps)  # a rehearsal keeps the schedule and ends early
@@ -149,7 +149,7 @@ class Trainer:
         tokens, targets = batch_at(self.train_tokens, step, block_size=self.block_size, batch_size=self.config.batch_size,
                                    seed=self.runtime.seed)
         tokens, targets = (t[self.rank :: self.world].to(self.runtime.device) for t in (tokens, targets))
-        rate = learning_rate_at(step, self.steps, self.config)
+        rate = self.config.rate(step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)  # a group may have a rate of its own, which follows the same schedule
         loss, norm = train_step(model, self.optimizer, self.scaler, tokens, targets, config=self.config, runtime=self.runtime)
