@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .model import GPT, GPTConfig
+from .model import GPT, IGNORE, GPTConfig
 
 GATED = 32  # numbers of a token's stream that its gates read
 
@@ -185,7 +185,7 @@ class Modern(nn.Module):
         logits = self.lm_head(self.features(tokens))
         if targets is None:
             return logits, None
-        return logits, F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        return logits, F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE)
 
     generate = GPT.generate
 

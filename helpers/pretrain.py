@@ -20,6 +20,7 @@ from .evaluation import bits_per_byte, unigram_entropy
 from .generation import check, generate
 from .machado_original import MachadoOriginal, OriginalConfig
 from .model import GPT, GPTConfig
+from .recipes import Scale, build
 from .runs import TRACKERS, Run
 from .runtime import DTYPES, PROFILES, ReaderError, seed_everything, setup, shown
 from .training import Stopped, TrainConfig, fit, load_best, run_folder
@@ -96,7 +97,8 @@ def parser():
     """The options of a run; what is not given keeps the profile's setting."""
     parser = argparse.ArgumentParser(prog="python -m helpers.pretrain", description="Train a GPT from scratch.",
                                      epilog="Run the same command again to go on where it stopped.")
-    parser.add_argument("--model", default="gpt", choices=("gpt", "original"), help="original: Machado-GPT's own class, its shape and its characters")
+    parser.add_argument("--model", default="gpt", choices=("gpt", "modern", "original"),
+                        help="modern: notebook 06's successor, with Muon; original: Machado-GPT's own class, its shape and its characters")
     parser.add_argument("--tokenizer", default="auto", choices=("auto", *tokens.TOKENIZERS),
                         help="auto: GPT-2's where the settings have room for it, else a BPE")
     parser.add_argument("--corpus", default="prose", help=f"{', '.join(CORPORA)}, or the path of a text file or a folder of .txt files")
@@ -170,8 +172,13 @@ def prepare(args):
     training, validation = streams["train"][:limit], streams["validation"]
     print(f"{len(training):,} training tokens, {len(validation):,} validation tokens")
     seed_everything(runtime.seed)
-    model = GPT if args.model == "gpt" else MachadoOriginal
-    return model(tokens.fitting(config, tokenizer)), training, validation, settings, runtime, tokenizer
+    config = tokens.fitting(config, tokenizer)
+    if args.model == "modern":
+        given = {"learning_rate": args.learning_rate, "min_learning_rate": args.learning_rate / 20} if args.learning_rate else {}
+        model, settings = build("all", Scale(config, settings), **given)
+    else:
+        model = (GPT if args.model == "gpt" else MachadoOriginal)(config)
+    return model, training, validation, settings, runtime, tokenizer
 
 
 def report(folder, model, training, validation, settings, runtime, tokenizer, prompt):

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from helpers import pretrain
 from helpers.machado_original import MachadoOriginal
+from helpers.modern import Modern
 from helpers.runs import Run
 from helpers.runtime import REPOSITORY
 from helpers.tokens import count_bytes
@@ -204,3 +205,13 @@ def test_a_prompt_outside_the_characters_is_refused_before_the_training(machado,
         machado("--tokenizer", "characters", "--prompt", "um ж")
     assert str(exit.value) == "ReaderError: the alphabet lacks 'ж': write a prompt with characters of the training text"
     assert runs_in(tmp_path / "out-rehearsal" / "05") == []
+
+
+def test_the_successor_is_trained_by_the_same_command(command, capsys):
+    workspace = command("--model", "modern", "--learning-rate", "0.01")
+    log = Run(next(workspace.glob("*/log.jsonl")))
+    assert log.complete and log.header["settings"]["train"]["muon"] and log.header["settings"]["train"]["learning_rate"] == 0.01
+    model = Modern.from_pretrained(log.file.parent / "model_final")
+    assert model.config.rope and model.config.block_size == 16 and "sample (seed" in capsys.readouterr().out
+    command("--model", "modern", "--learning-rate", "0.01")
+    assert "complete since" in capsys.readouterr().out
