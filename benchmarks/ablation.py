@@ -74,7 +74,8 @@ def record(name, rate, seed, args):
         return
     runtime = setup("06", profile="cpu", data=args.data, workspace=args.workspace, seed=seed, dtype="bfloat16")
     changes = {k: float(v) for k, v in (pair.split("=") for pair in args.set)}
-    changes |= {"learning_rate": rate, "min_learning_rate": rate / 10} if rate else {}
+    usual = build(name, scale_of(args))[1]
+    changes |= {"learning_rate": rate, "min_learning_rate": rate * usual.min_learning_rate / usual.learning_rate} if rate else {}
     seed_everything(seed)
     model, train = build(name, scale_of(args), **changes)
     tokens = streams(args, runtime)

@@ -4,7 +4,10 @@
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from .model import GPT, GPTConfig
 from .modern import Modern, ModernConfig
@@ -84,10 +87,33 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Scale:
-    """The size of a comparison: the same for each of its recipes."""
+    """The size of a comparison: the same for each of its recipes. ``train``: the baseline's settings. ``tokens``: of the training text, None: all."""
 
     model: GPTConfig
-    train: TrainConfig  # the baseline's
+    train: TrainConfig
+    tokens: int | None = None
+
+
+SCALES = {  # by profile; cpu: notebook 01's model; t4: 4M tokens; full: 124M parameters
+    "cpu": Scale(GPTConfig(vocab_size=2_048, block_size=128, n_layer=4, n_head=4, n_embd=128),
+                 TrainConfig(batch_size=8, max_steps=120, learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=6, eval_every=15)),
+    "t4": Scale(GPTConfig(), TrainConfig(max_steps=488, learning_rate=2e-3, min_learning_rate=2e-4, warmup_steps=24, eval_every=24), 4_000_000),
+    "full": Scale(GPTConfig(block_size=1024, n_layer=12, n_head=12, n_embd=768),
+                  TrainConfig(batch_size=64, micro_batch_size=16, max_steps=1_500, learning_rate=6e-4, min_learning_rate=6e-5, warmup_steps=75)),
+}
+
+
+def tokens_to_reach(run, loss):
+    """Training tokens after which a run's held-out loss was down at ``loss``, on a straight line between evaluations; NaN: never."""
+    tokens, losses = run.curve("val_loss")
+    below = np.flatnonzero(losses <= loss)
+    if not len(below):
+        return math.nan
+    after = below[0]
+    if after == 0:
+        return 0.0
+    share = (losses[after - 1] - loss) / (losses[after - 1] - losses[after])
+    return tokens[after - 1] + share * (tokens[after] - tokens[after - 1])
 
 
 def build(name, scale, **changes):

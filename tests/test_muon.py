@@ -11,7 +11,9 @@ from helpers.checkpoints import collect, restore
 from helpers.model import GPTConfig
 from helpers.modern import Modern, ModernConfig
 from helpers.muon import Muon, iteration_dtype, orthogonalize
-from helpers.recipes import OFF, RECIPES, ModernTrainConfig, Scale, build, kind_of
+from helpers.recipes import OFF, RECIPES, SCALES, ModernTrainConfig, Scale, build, kind_of, tokens_to_reach
+from helpers.runs import Run
+from helpers.runtime import PROFILES
 from helpers.step import TrainConfig, train_step
 from helpers.training import fit
 
@@ -182,3 +184,18 @@ def test_an_unknown_recipe_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match="unknown recipe 'best': choose one of baseline, warm_down, muon, modern, modern_muon, all"):
         build("best", SCALE)
     assert dataclasses.asdict(build("baseline", SCALE, learning_rate=0.5)[1])["learning_rate"] == 0.5
+
+
+def test_the_tokens_to_reach_a_loss_lie_between_two_evaluations(tmp_path):
+    run = Run(tmp_path / "log.jsonl")
+    run.rows = [dict(kind="metric", tokens=t, val_loss=y) for t, y in ((0, 8.0), (100, 6.0), (200, 5.0), (300, 5.5))]
+    assert tokens_to_reach(run, 7.0) == 50 and tokens_to_reach(run, 5.25) == 175 and tokens_to_reach(run, 6.0) == 100
+    assert tokens_to_reach(run, 9.0) == 0 and tokens_to_reach(run, 4.9) != tokens_to_reach(run, 4.9)  # NaN: never
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_has_its_scale(profile):
+    scale = SCALES[profile]
+    assert scale.train.micro_batch_size is None or scale.train.batch_size % scale.train.micro_batch_size == 0
+    tokens = scale.train.max_steps * scale.train.batch_size * scale.model.block_size
+    assert {"cpu": 120_000, "t4": 4_000_000, "full": 98_000_000}[profile] == pytest.approx(tokens, rel=0.03)
