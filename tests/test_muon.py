@@ -199,3 +199,10 @@ def test_every_profile_has_its_scale(profile):
     assert scale.train.micro_batch_size is None or scale.train.batch_size % scale.train.micro_batch_size == 0
     tokens = scale.train.max_steps * scale.train.batch_size * scale.model.block_size
     assert {"cpu": 120_000, "t4": 4_000_000, "full": 98_000_000}[profile] == pytest.approx(tokens, rel=0.03)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_successor_learns_in_half_precision(dtype, tmp_path):
+    model, config = build("all", SCALE)
+    run = fit(model, make_stream(700), make_stream(200, seed=1), config=config, runtime=make_runtime(tmp_path, dtype))
+    assert run.end["val_loss"] < run.end["first_val_loss"] - 0.1 and {p.dtype for p in model.parameters()} == {torch.float32}
