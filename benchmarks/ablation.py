@@ -1,7 +1,7 @@
 """Fewer tokens for the same loss: record the recipes of `helpers.recipes` on real text, one log a run, in data/reference/06.
 
     python benchmarks/ablation.py --data path/to/data --recipes baseline all --seeds 1 2 3
-    python benchmarks/ablation.py --data path/to/data --recipes baseline --rates 5e-4 1e-3 2e-3 --name rate
+    python benchmarks/ablation.py --data path/to/data --recipes baseline --rates 5e-4 1e-3 2e-3 3e-3
     python benchmarks/ablation.py --data path/to/data --speed
 
 The scale: WikiText-2, a BPE of 4,096 entries trained on it, 4 layers of width 256, context 256, 1M tokens in 488 steps, bfloat16,
@@ -50,7 +50,7 @@ def arguments(argv=None):
 def scale_of(args):
     """The comparison's size; the baseline's rates are the best of a grid (see benchmarks/README.md)."""
     steps = args.tokens // (8 * 256)
-    train = TrainConfig(batch_size=8, max_steps=steps, learning_rate=1e-3, min_learning_rate=1e-4, warmup_steps=steps // 20, betas=(0.9, 0.99),
+    train = TrainConfig(batch_size=8, max_steps=steps, learning_rate=2e-3, min_learning_rate=2e-4, warmup_steps=steps // 20, betas=(0.9, 0.99),
                         eval_every=24, eval_blocks=128, checkpoint_every=128)
     return Scale(GPTConfig(vocab_size=args.vocab_size, block_size=256, n_layer=4, n_head=4, n_embd=256), train)
 
@@ -67,7 +67,7 @@ def streams(args, runtime):
 
 def record(name, rate, seed, args):
     """One run, unless its log is there already."""
-    label = "_".join(filter(None, [name, args.name, rate and f"{rate:g}"]))
+    label = "_at_".join(filter(None, [name, args.name])) + (f"_rate_{rate:g}" if rate else "")
     target = REFERENCES / "06" / f"{label}-s{seed}.jsonl"
     if target.exists():
         print(f"{label}, seed {seed}: recorded already")

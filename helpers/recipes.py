@@ -77,7 +77,7 @@ ADAMW = dict(learning_rate=3e-3, min_learning_rate=1.5e-4)
 MUON = dict(muon=True, learning_rate=0.02, min_learning_rate=0.001, betas=(0.8, 0.95), weight_decay=0.0, grad_clip=float("inf"), warmup_steps=0)
 RECIPES = {
     "baseline": Recipe("notebook 01's GPT: AdamW, warm-up and cosine", None, None),
-    "warm_down": Recipe("the rate stays high for half of the run, then falls to 5 %", None, dict(learning_rate=1e-3, min_learning_rate=5e-5)),
+    "warm_down": Recipe("the rate stays high for half of the run, then falls to 5 %", None, dict(min_learning_rate=1e-4)),
     "muon": Recipe("Muon for the matrices", None, MUON | dict(embedding_rate=0.003, scalar_rate=0.003)),
     "modern": Recipe("modern blocks, with AdamW", BLOCKS, ADAMW),
     "modern_muon": Recipe("modern blocks, with Muon", BLOCKS, MUON),
@@ -101,6 +101,14 @@ SCALES = {  # by profile; cpu: notebook 01's model; t4: 4M tokens; full: 124M pa
     "full": Scale(GPTConfig(block_size=1024, n_layer=12, n_head=12, n_embd=768),
                   TrainConfig(batch_size=64, micro_batch_size=16, max_steps=1_500, learning_rate=6e-4, min_learning_rate=6e-5, warmup_steps=75)),
 }
+
+
+def scale_for(runtime):
+    """The profile's `Scale`; a rehearsal without a GPU takes one sequence a step, as a GPU's batch takes a CPU minutes."""
+    scale = SCALES[runtime.profile]
+    if runtime.steps and runtime.device.type == "cpu":
+        scale = dataclasses.replace(scale, train=dataclasses.replace(scale.train, batch_size=1, micro_batch_size=None, eval_blocks=2))
+    return scale
 
 
 def tokens_to_reach(run, loss):

@@ -10,6 +10,7 @@ import re
 import statistics
 import sys
 
+from helpers.recipes import RECIPES, tokens_to_reach
 from helpers.runs import REFERENCES, Run
 from helpers.runtime import REPOSITORY, shown
 from helpers.studies import load_study
@@ -108,7 +109,24 @@ def results():
     trained = {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
     durations = json.loads((REFERENCES / "notebooks.json").read_text(encoding="utf-8"))
     minutes = {f"{number}.notebook.minutes": row["seconds"] / 60 for number, row in durations.items()}
-    return trained | minutes | sweep_figures() | generation_figures() | memory_figures() | llama_figures()
+    return trained | minutes | ablation_figures() | sweep_figures() | generation_figures() | memory_figures() | llama_figures()
+
+
+def ablation_figures():
+    """{"06.all.token_ratio": tokens of the baseline's whole run per token that the recipe needs for the same loss, ...time_ratio, ...step}."""
+    found, runs, speed = {}, groups(), REFERENCES / "06" / "speed.json"
+    steps = json.loads(speed.read_text(encoding="utf-8"))["step_of_baselines"] if speed.exists() else {}
+    for (notebook, name), recipe in runs.items():
+        first, _, setting = name.partition("_at_")
+        baseline = runs.get((notebook, "_at_".join(filter(None, ["baseline", setting]))))
+        if notebook == "06" and first in RECIPES and baseline:
+            goal = statistics.mean(run.end["val_loss"] for run in baseline)
+            ratios = [run.end["tokens"] / tokens_to_reach(run, goal) for run in recipe]
+            found |= {f"06.{name}.token_ratio": statistics.mean(ratios), f"06.{name}.token_ratio_low": min(ratios), f"06.{name}.token_ratio_high": max(ratios)}
+            found |= {f"06.{name}.spread": max(run.end["val_loss"] for run in recipe) - min(run.end["val_loss"] for run in recipe)}
+            if first in steps and not setting:
+                found |= {f"06.{name}.step": steps[first], f"06.{name}.time_ratio": statistics.mean(ratios) / steps[first]}
+    return found
 
 
 def as_cited(number, value):
