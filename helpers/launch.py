@@ -87,8 +87,8 @@ def in_group(function, *arguments):
 def cause(failures):
     """One sentence on why a run ended, from what torchrun knows of its processes: {rank: ProcessFailure}."""
     words = lambda failure: failure.message["message"] if isinstance(failure.message, dict) else ""
-    # What ended first: a signal that is not torchrun's own; then a process with a reason of its own, not one that missed another.
-    order = lambda rank: (failures[rank].exitcode >= 0, failures[rank].exitcode == -signal.SIGTERM, words(failures[rank]).startswith("LostProcess"),
+    # A signal that is not torchrun's own; then a process with a reason of its own, not one that missed another; then the earliest.
+    order = lambda rank: (failures[rank].exitcode == -signal.SIGTERM, failures[rank].exitcode > 0, words(failures[rank]).startswith("LostProcess"),
                           failures[rank].timestamp)
     rank = min(failures, key=order)
     how = failures[rank].signal_name() if failures[rank].exitcode < 0 else f"exit code {failures[rank].exitcode}"
