@@ -76,7 +76,7 @@ def in_group(function, *arguments):
         except RuntimeError as error:
             if "gloo" not in str(error) and not isinstance(error, dist.DistError):
                 raise
-            raise LostProcess(f"another process of this run has ended, or did not answer for {PATIENCE}; {AGAIN}") from None
+            raise LostProcess(f"another process of this run has ended, or did not answer for {PATIENCE.total_seconds() / 60:g} minutes; {AGAIN}") from None
         finally:
             if dist.is_initialized():
                 dist.destroy_process_group()
@@ -91,6 +91,8 @@ def cause(failures):
     order = lambda rank: (failures[rank].exitcode == -signal.SIGTERM, failures[rank].exitcode > 0, words(failures[rank]).startswith("LostProcess"),
                           failures[rank].timestamp)
     rank = min(failures, key=order)
+    if failures[rank].exitcode == 2:  # argparse's
+        return "ReaderError: the options are not right: the lines above say which"
     how = failures[rank].signal_name() if failures[rank].exitcode < 0 else f"exit code {failures[rank].exitcode}"
     return words(failures[rank]) or f"LostProcess: process {rank} (counted from 0) was lost, {how}; {AGAIN}"
 

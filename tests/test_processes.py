@@ -19,7 +19,7 @@ from helpers import launch, pretrain
 from helpers.runs import Run
 from helpers.runtime import ReaderError
 
-LOST = "LostProcess: another process of this run has ended, or did not answer for 0:00:05; " + launch.AGAIN
+LOST = "LostProcess: another process of this run has ended, or did not answer for 0.05 minutes; " + launch.AGAIN
 
 
 def curves(workspace):
@@ -64,9 +64,9 @@ def test_gradients_go_round_once_a_step_not_once_a_pass(pair):
 
 
 def test_the_batch_of_a_step_is_the_same_whatever_the_number_of_processes(pair, tmp_path):
-    sets = {2: pair[1], **{n: group(n, tmp_path / f"workspace{n}", tmp_path / f"notes{n}", max_steps=12, eval_every=12) for n in (1, 4)}}
-    batches = {n: [sorted(row for seen in ranks.values() for row in seen["rows"][step]) for step in range(12)] for n, ranks in sets.items()}
-    assert [len(batch) for batch in batches[1]] == [4] * 12 and batches[1][0] != batches[1][1]
+    sets = {2: pair[1], **{n: group(n, tmp_path / f"workspace{n}", tmp_path / f"notes{n}", max_steps=5, eval_every=5) for n in (1, 4)}}
+    batches = {n: [sorted(row for seen in ranks.values() for row in seen["rows"][step]) for step in range(5)] for n, ranks in sets.items()}
+    assert [len(batch) for batch in batches[1]] == [4] * 5 and batches[1][0] != batches[1][1]
     assert batches[2] == batches[1] == batches[4]
 
 
@@ -120,6 +120,7 @@ def failure(code, words=None, at=0):
     ({0: failure(1, LOST), 1: failure(-9, at=1)}, f"LostProcess: process 1 (counted from 0) was lost, SIGKILL; {launch.AGAIN}"),
     ({0: failure(-15), 1: failure(3, at=1)}, f"LostProcess: process 1 (counted from 0) was lost, exit code 3; {launch.AGAIN}"),
     ({0: failure(1, LOST), 1: failure(1, "ReaderError: no space left", at=1)}, "ReaderError: no space left"),
+    ({0: failure(2), 1: failure(2)}, "ReaderError: the options are not right: the lines above say which"),
     ({0: failure(1, LOST), 1: failure(-15, at=1)}, LOST),  # the one that did not answer was ended by torchrun
     ({0: failure(1, "ValueError: second", at=2), 1: failure(1, "ValueError: first", at=1)}, "ValueError: first"),
 ])

@@ -25,7 +25,7 @@ def member(rank, processes, port, workspace, notes, events, settings):
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     sys.stdout = sys.stderr = open(os.devnull, "w")
     torch.set_num_threads(1)
-    launch.PATIENCE = timedelta(seconds=5)
+    launch.PATIENCE = timedelta(seconds=3)
     seen = {"rows": [], "writes": [], "exchanges": 0, "error": None}
     step, wrap = training.train_step, launch.OncePerStep.__init__
 
