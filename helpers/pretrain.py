@@ -2,7 +2,7 @@
 
     python -m helpers.pretrain --corpus prose --profile cpu
     python -m helpers.pretrain --corpus machado --profile t4 --tracker wandb
-    torchrun --nproc_per_node 2 -m helpers.pretrain --corpus path/to/text --profile t4
+    python -m helpers.launch 2 --corpus path/to/text --profile t4     # two processes; or torchrun -m helpers.pretrain
 """
 
 import argparse
@@ -12,12 +12,12 @@ import os
 import sys
 from typing import NamedTuple
 
-import torch
 import torch.distributed as dist
 
 from . import corpora, tokens
 from .evaluation import bits_per_byte, unigram_entropy
 from .generation import check, generate
+from .launch import in_group
 from .machado_original import MachadoOriginal, OriginalConfig
 from .model import GPT, GPTConfig
 from .recipes import Scale, build
@@ -221,15 +221,10 @@ def run_command(args):
 def main(argv=None):
     """The command: what is wrong with the input ends it with one sentence."""
     args = arguments(argv)
-    if "RANK" in os.environ:
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
-        run_command(args)
-    except (ReaderError, ValueError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
+        in_group(run_command, args)
+    except (ReaderError, ValueError) as error:  # torchrun has the sentence already: `launch` says it once
+        sys.exit(1 if dist.is_torchelastic_launched() else f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

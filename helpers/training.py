@@ -13,14 +13,13 @@ from dataclasses import asdict
 
 import torch
 import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from . import checkpoints
 from .budget import OutOfMemory, out_of_memory_advice
 from .checkpoints import WAIT, load_best
-from .chunked import Loss
 from .evaluation import loss_sum
+from .launch import OncePerStep, check_share
 from .runs import Run, SystemMonitor, make_header, settings_hash
 from .runtime import ReaderError, at_step, shown
 from .step import Diverged, TrainConfig, batch_at, train_step
@@ -93,8 +92,7 @@ class Trainer:
             blocks = (len(self.train_tokens) - 1) // self.block_size
             raise ReaderError(f"the training text has {blocks} blocks of {self.block_size} tokens, fewer than one batch of "
                               f"{self.config.batch_size}: use a longer text, a smaller batch_size or a smaller block_size")
-        if self.config.batch_size % self.world:
-            raise ReaderError(f"batch_size must be a multiple of the {self.world} processes, got {self.config.batch_size}")
+        check_share(self.config.batch_size, self.world)
 
     @property
     def out_of_patience(self):
@@ -145,7 +143,7 @@ class Trainer:
     def one_step(self, model):
         """The next step, on this process's share of its batch."""
         step, started = self.state["step"], time.perf_counter()
-        torch.manual_seed((self.runtime.seed * 1_000_003 + step) * self.world + self.rank)  # dropout's numbers
+        torch.manual_seed((self.runtime.seed * 1_000_003 + step) * self.world + self.rank)  # dropout's: the one thing that the number of processes changes
         tokens, targets = batch_at(self.train_tokens, step, block_size=self.block_size, batch_size=self.config.batch_size,
                                    seed=self.runtime.seed)
         tokens, targets = (t[self.rank :: self.world].to(self.runtime.device) for t in (tokens, targets))
@@ -190,7 +188,8 @@ class Trainer:
     def loop(self, pressed):
         """Step after step until the end, early stopping or the stop button; returns how it ended."""
         config, state = self.config, self.state
-        model = DistributedDataParallel(Loss(self.model)) if self.world > 1 else self.model
+        passes = math.ceil(config.batch_size / self.world / (config.micro_batch_size or config.batch_size))
+        model = OncePerStep(self.model, passes) if self.world > 1 else self.model
         epoch = config.steps_per_epoch(len(self.train_tokens), self.block_size)
         clock = time.perf_counter() - state["seconds"]
         self.model.train()

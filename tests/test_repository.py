@@ -15,8 +15,9 @@ from tools.fork import address
 from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["installs", "runtime", "hub", "runs", "corpora", "works", "wikitext", "scoring", "products", "tokens", "blocks", "model", "chunked", "modern", "muon", "machado_original", "generation",
-         "weights", "step", "budget", "evaluation", "checkpoints", "plots", "training", "recipes", "pretrain", "studies", "sweep", "sweep_plots", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
+ORDER = ["installs", "runtime", "hub", "runs", "corpora", "works", "wikitext", "scoring", "products", "tokens", "blocks", "model", "chunked", "launch", "modern", "muon",
+         "machado_original", "generation", "weights", "step", "budget", "scaling", "evaluation", "checkpoints", "plots", "training", "recipes", "pretrain", "studies", "sweep",
+         "sweep_plots", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
 
 
 def imports(file):
