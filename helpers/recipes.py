@@ -24,7 +24,7 @@ class ModernTrainConfig(TrainConfig):
 
     warm_down: float = 0.5               # share of the steps in which the rate falls, in a straight line, to min_learning_rate
     muon: bool = False                   # Muon for the blocks' matrices, at learning_rate; AdamW for all else, at the rates below
-    embedding_rate: float = 0.04         # of token, position and value embeddings
+    embedding_rate: float = 0.4          # of token, position and value embeddings
     head_rate: float = 0.004             # of an untied head
     scalar_rate: float = 0.01            # of norms, biases, gates and skips
 
