@@ -40,7 +40,7 @@ class NaiveAttention(CausalSelfAttention):
 def with_naive_attention(model):
     """The model, in place, with `NaiveAttention` in every block and the weights that it had."""
     for block in model.h:
-        naive = NaiveAttention(model.config).to(model.wte.weight.device)
+        naive = NaiveAttention(model.config).to(model.wte.weight.device).train(block.training)
         naive.load_state_dict(block.attn.state_dict())
         block.attn = naive
     return model
@@ -158,7 +158,7 @@ class Trainer:
 def differences(trainer, tokens, targets):
     """{"loss", "gradient"}: how far a rung is from the plain step on the same weights and batch, relative to it; see `TOLERANCE`.
 
-    The gradient's is the norm of the difference over the norm, all parameters together. Call it before the first step.
+    The gradient's is the norm of the difference over the norm, all parameters together.
     """
     plain = Trainer(Rung("plain", ""), trainer.model.config, tokens.device)
     plain.model.load_state_dict(trainer.model.state_dict())

@@ -16,7 +16,7 @@ from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
 ORDER = ["installs", "runtime", "hub", "runs", "corpora", "works", "wikitext", "scoring", "products", "tokens", "blocks", "model", "chunked", "machado_original", "generation",
-         "weights", "step", "budget", "evaluation", "checkpoints", "plots", "training", "pretrain", "rungs", "ladder", "studies", "sweep", "sweep_plots", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
+         "weights", "step", "budget", "evaluation", "checkpoints", "plots", "training", "pretrain", "rungs", "roofline", "feeding", "ladder", "studies", "sweep", "sweep_plots", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
 
 
 def imports(file):
