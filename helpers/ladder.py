@@ -51,7 +51,7 @@ def forget_peak(device):
 
 
 def serve(make, settings):
-    """A child's life: ``make(settings, device) -> (step, check)``, one step, ``check()``; then, for each number on stdin, so many steps."""
+    """A child's life: ``make(settings, device) -> (step, check)``, one step, ``check()``; then, for each number on stdin, one step and so many timed."""
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever else is printed shall not stand among the answers
     answer = lambda **row: print(json.dumps(row), file=answers, flush=True)
     torch.set_num_threads(settings["threads"])
@@ -63,6 +63,7 @@ def serve(make, settings):
         answer(first_loss=first_loss, first_seconds=first_seconds, differences=check())
         forget_peak(device)
         for line in sys.stdin:
+            step()  # not timed: while others had their turn, caches went cold and a virtual machine's host took free pages back
             before = clocks(device)
             losses = [step() for _ in range(int(line))]
             wall, cpu = (clocks(device) - before) / len(losses)
@@ -112,7 +113,7 @@ class Worker:
         return row
 
     def turn(self, steps=1):
-        """Take so many steps; {"wall", "cpu": seconds a step, "peak_bytes" so far, "loss" of the last one}."""
+        """Take a step to warm up and so many timed; {"wall", "cpu": seconds a step, "peak_bytes" so far, "loss" of the last one}."""
         self.process.stdin.write(f"{steps}\n")
         self.process.stdin.flush()
         return self.read()

@@ -5,7 +5,6 @@ The roofline is Williams et al., 2009: an operation takes at least its FLOPs ove
 
 import time
 
-import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
@@ -23,7 +22,7 @@ KINDS = {  # kinds of work by parts of PyTorch's operator names; the first kind 
 
 
 def seconds_of(run, device, seconds=0.3):
-    """Median seconds of ``run()``, over as many calls as fit into ``seconds``, five at least; the first one warms up."""
+    """Seconds of the fastest ``run()`` (a roof is what can be reached), of as many as fit into ``seconds``, five at least, after a first one."""
     wait = lambda: torch.cuda.synchronize(device) if torch.device(device).type == "cuda" else None
     run(), wait()
     end, taken = time.perf_counter() + seconds, []
@@ -31,7 +30,7 @@ def seconds_of(run, device, seconds=0.3):
         started = time.perf_counter()
         run(), wait()
         taken.append(time.perf_counter() - started)
-    return float(np.median(taken))
+    return min(taken)
 
 
 def matmul_rate(dtype=torch.float32, device="cpu", shape=(1024, 256, 1024)):
@@ -43,10 +42,13 @@ def matmul_rate(dtype=torch.float32, device="cpu", shape=(1024, 256, 1024)):
 
 
 def bandwidth(device="cpu", size=2**28):
-    """Bytes per second, read and written, of copying ``size`` bytes, far more than any cache holds (McCalpin, 1995, "STREAM")."""
+    """Bytes per second of ``target += source`` on arrays of ``size`` bytes, far more than a cache holds (after McCalpin, 1995, "STREAM").
+
+    Two are read and one is written, where it stands: a copy into another array would first read that too, unseen.
+    """
     source = torch.ones(size // 4, device=device)
     target = torch.empty_like(source).zero_()
-    return 2 * size / seconds_of(lambda: target.copy_(source), device)
+    return 3 * size / seconds_of(lambda: target.add_(source), device)
 
 
 def step_bytes(config, tokens, dtype=torch.float32):
@@ -106,13 +108,14 @@ def roofline_chart(points, rate, bytes_per_second):
     figure, axes = new_figure(size=(8, 5))
     ridge = rate / bytes_per_second
     at = {name: (flops / moved, flops / seconds / 1e9) for name, (flops, moved, seconds) in points.items()}
-    low, high = min(ridge, *(x for x, _ in at.values())) / 4, max(ridge, *(x for x, _ in at.values())) * 6
+    low, high = min(ridge, *(x for x, _ in at.values())) / 8, max(ridge, *(x for x, _ in at.values())) * 6
     axes.loglog([low, ridge, high], [low * bytes_per_second / 1e9, rate / 1e9, rate / 1e9], color=TRAIN, lw=2)
-    axes.text(high, rate / 1e9 * 1.12, f"{rate / 1e9:,.0f} GFLOP/s, matrix products", color=TRAIN, ha="right")
-    axes.text(low * 1.1, low * bytes_per_second / 1e9 * 3.5, f"{bytes_per_second / 1e9:,.0f} GB/s, memory", color=TRAIN)
+    axes.text(high / 1.1, rate / 1e9 * 1.12, f"{rate / 1e9:,.0f} GFLOP/s, matrix products", color=TRAIN, ha="right")
+    middle = low**0.3 * ridge**0.7  # on the slope, nearer to its upper end
+    axes.text(middle, middle * bytes_per_second / 1e9 * 1.5, f"{bytes_per_second / 1e9:,.0f} GB/s, memory ", color=TRAIN, ha="right")
     for name, (x, y) in at.items():
         axes.plot(x, y, "o", color=VALIDATION, ms=9)
-        axes.annotate(f"{name}: {y:,.0f}", (x, y), xytext=(9, -15), textcoords="offset points")
+        axes.annotate(f"{name}: {y:,.0f}", (x, y), xytext=(10, -20), textcoords="offset points")
     axes.set(xlabel="arithmetic intensity (FLOP per byte moved)", ylabel="GFLOP per second", ylim=(None, 2.2 * rate / 1e9), xlim=(low, high))
     bound = [name for name, (x, _) in at.items() if x < ridge]
     axes.set_title(f"Memory bounds {' and '.join(bound) or 'nothing'}; arithmetic bounds {' and '.join(n for n in at if n not in bound) or 'nothing'}", loc="left")

@@ -253,3 +253,17 @@ def test_padding_share():
 def test_flops_per_byte_fall_with_the_vocabulary():
     large, small = (feeding.flops_per_byte(dataclasses.replace(GPTConfig(), vocab_size=V), each) for V, each in ((50_304, 4.0), (8_192, 3.5)))
     assert large == pytest.approx((6 * 12 * 4 * 256**2 + 3 * 4 * 4 * 256 * 256 + 6 * 256 * 50_304) / 4.0) and small < 0.5 * large
+
+
+def test_the_record_is_cited(tmp_path, monkeypatch):
+    from tools import results
+    monkeypatch.setattr(results, "REFERENCES", tmp_path)
+    assert results.ladder_figures() == {}  # not recorded yet
+    clock = lambda times: dict(tokens_per_second=[100 * times, 1, 1], times=[times, times - 0.5, times + 0.5], share_of_peak=times / 10)
+    both = lambda cpu, wall: dict(cpu=clock(cpu), wall=clock(wall), peak_bytes=2e6)
+    cells = [dict(threads=n, rate=5e11, bandwidth=2e10, summary={"nanoGPT": both(1.0, 1.0), "huge pages": both(4.0, 3.0)}) for n in (1, 2)]
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "ladder.json").write_text(json.dumps(dict(cells=cells)))
+    found = results.ladder_figures()
+    assert found["ladder.huge_pages.times"] == 4.0 and found["ladder.huge_pages.times_low"] == 3.5 and found["ladder.nanoGPT.megabytes"] == 2
+    assert found["ladder.share_of_peak"] == pytest.approx(40) and found["ladder.T2.huge_pages.tokens_per_second"] == 300
