@@ -2,7 +2,7 @@
 
     python benchmarks/ladder.py --nanogpt path/to/nanoGPT --threads 1 2 --output ladder.json
 
-Every variant lives in a process of its own, so that each can have its own memory settings, and takes a step to warm up and two timed ones
+Every variant lives in a process of its own, so that each can have its own memory settings, and takes a step to warm up and four timed ones
 a turn; rounds are interleaved (A B C, then C B A, ...), so that a slow minute of the machine falls on all. A ratio is taken within a round.
 """
 
@@ -119,7 +119,7 @@ def measure(args, batch, threads):
             except ReaderError as error:
                 left_out[name] = str(error)
         rates = [matmul_rate(half, args.device)]
-        answers = interleave(workers, args.rounds, 2 if args.device == "cpu" else 10)
+        answers = interleave(workers, args.rounds, 4 if args.device == "cpu" else 10)
         rates.append(matmul_rate(half, args.device))  # before and after: the higher one is the machine's
     finally:
         for worker in workers:
