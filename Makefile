@@ -92,8 +92,9 @@ llama: $(READY)  ## train anew the tiny Llama that notebook 04 tunes
 figures: $(READY)  ## draw images/ from data/reference
 	$(BIN)/python -m tools.figures
 
-bench: $(READY)  ## speed and memory of generation beside Transformers' (and nanoGPT's: see benchmarks/README.md)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/generation.py
+bench: $(READY)  ## speed and memory of training and generation beside Transformers' and nanoGPT's: make bench [NANOGPT=../nanoGPT]
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ladder.py $(if $(NANOGPT),--nanogpt $(NANOGPT))
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/generation.py $(if $(NANOGPT),--nanogpt $(NANOGPT))
 
 fork: $(READY)  ## write your fork's address into badges and setup cells: make fork REPO=you/name
 	$(BIN)/python -m tools.fork $(REPO)

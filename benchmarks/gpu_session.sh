@@ -3,7 +3,7 @@
 # QLoRA on Llama-3-8B takes, with random weights (16 GB of disk for a while), and notebook 04 where there are real ones.
 #   benchmarks/gpu_session.sh path/to/data [seeds]     the folder holds prose/*.txt, dailydialog/, wikitext2/ and gpt2_tokenizer/;
 #                                                      for notebook 04 llama-3-8b/ and amazon_titles/trn.json too
-# PART=checks, t4, full, dialogues, articles or products in the environment keeps a call below ten minutes; all of them without it. $OUT: where
+# PART=checks, ladder, t4, full, dialogues, articles or products in the environment keeps a call below ten minutes; all of them without it. $OUT: where
 # logs go. PART=prepare, here and with a network, packs the text and the wheels that a machine without one may lack: carry .gpu with the repository.
 set -eu
 cd "$(dirname "$0")/.."
@@ -39,6 +39,10 @@ if [ "$part" = all ] || [ "$part" = checks ]; then
   python3 -m pytest -q -p no:cacheprovider tests/test_model.py tests/test_generation.py tests/test_budget.py tests/test_step.py
   GPT_SERIES_DATA="$data" GPT_SERIES_WORKSPACE="$out/workspace" python3 -m tools.check_gpu  # float16, 14.5 GiB, each notebook's card
   python3 benchmarks/generation.py --output "$out/generation-gpu.json"
+fi
+if [ "$part" = all ] || [ "$part" = ladder ]; then  # nanoGPT beside it where there is a checkout: NANOGPT=path/to/nanoGPT
+  python3 -m pytest -q -p no:cacheprovider tests/test_ladder.py tests/test_roofline.py
+  python3 benchmarks/ladder.py --device cuda --batch 8 32 --rounds 7 --compile ${NANOGPT:+--nanogpt "$NANOGPT"} --output "$out/ladder-gpu.json"
 fi
 if [ "$part" = all ] || [ "$part" = t4 ]; then
   python3 -m tools.references --profile t4 --name 4M_32batch --seeds $seeds --data "$data" --dtype float16

@@ -21,7 +21,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     def forward(ctx, features, weight, targets, chunk, softcap, dtype, backward):
         counted, labels, total = targets != IGNORE, targets.clamp(min=0), 0.0
         w = weight.to(dtype)
-        dx, dw = (torch.empty_like(features), torch.zeros_like(weight)) if backward else (None, None)
+        dx, dw = torch.empty_like(features) if backward else None, None
         for first in range(0, len(features), chunk):
             rows = slice(first, first + chunk)
             x, y, keep = features[rows].to(dtype), labels[rows], counted[rows, None]
@@ -39,16 +39,16 @@ class ChunkedCrossEntropy(torch.autograd.Function):
                 p[at] -= 1  # d loss / d logits
                 p = p.mul_(slope) if softcap else p
                 dx[rows] = (p @ w) * keep
-                dw += p.t() @ (x * keep)
-        if backward:
-            scale = 1 / counted.sum().clamp(min=1)
-            ctx.save_for_backward(dx.mul_(scale), dw.mul_(scale))
+                more = p.t() @ (x * keep)  # (V, C)
+                dw = more.to(weight.dtype) if dw is None else dw.add_(more)
+        ctx.gradients, ctx.scale = (dx, dw), 1 / counted.sum().clamp(min=1)
         return total / counted.sum()
 
     @staticmethod
     def backward(ctx, gradient):
-        dx, dw = ctx.saved_tensors
-        return dx * gradient, dw * gradient, None, None, None, None, None
+        (dx, dw), ctx.gradients = ctx.gradients, None  # used up: scaled where they stand, without a second array of the head's size
+        scale = ctx.scale * gradient
+        return dx.mul_(scale), dw.mul_(scale), None, None, None, None, None
 
 
 def chunked_cross_entropy(features, weight, targets, chunk=CHUNK, softcap=None):

@@ -75,9 +75,17 @@ def test_without_counted_targets_the_gradient_is_zero(arrays):
 
 def test_no_gradient_is_made_where_none_is_asked_for(arrays, monkeypatch):
     with torch.no_grad():
-        monkeypatch.setattr(torch, "zeros_like", None)  # the head's gradient begins with it
+        monkeypatch.setattr(torch, "empty_like", None)  # the gradients begin with it
         loss = chunked_cross_entropy(*arrays, 8)
     torch.testing.assert_close(loss, plain(*arrays).detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_the_gradients_are_used_once(arrays):
+    """They are scaled in place: a second backward pass is refused, not answered with wrong numbers."""
+    loss = chunked_cross_entropy(*arrays, 8)
+    loss.backward(retain_graph=True)
+    with pytest.raises(TypeError):
+        loss.backward()
 
 
 def test_no_array_is_larger_than_a_chunk_of_logits(arrays):

@@ -16,7 +16,7 @@ from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
 ORDER = ["installs", "runtime", "hub", "runs", "corpora", "works", "wikitext", "scoring", "products", "tokens", "blocks", "model", "chunked", "launch", "modern", "muon",
-         "machado_original", "generation", "weights", "step", "budget", "scaling", "evaluation", "checkpoints", "plots", "training", "recipes", "pretrain", "studies", "sweep",
+         "machado_original", "generation", "weights", "step", "budget", "scaling", "evaluation", "checkpoints", "plots", "training", "recipes", "pretrain", "rungs", "roofline", "feeding", "ladder", "studies", "sweep",
          "sweep_plots", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
 
 

@@ -79,6 +79,25 @@ def generation_figures():
     return found
 
 
+def ladder_figures():
+    """Medians of the recorded training benchmark by CPU time, where there is one: {"ladder.huge_pages.times": over nanoGPT as shipped, ...}.
+
+    The first cell's keys begin with "ladder.", those of a cell with more threads with "ladder.T2.", by wall time.
+    """
+    file, found = REFERENCES / "benchmarks" / "ladder.json", {}
+    for i, cell in enumerate(json.loads(file.read_text(encoding="utf-8"))["cells"] if file.exists() else []):
+        key, clock = (f"ladder.T{cell['threads']}", "wall") if i else ("ladder", "cpu")
+        for variant, summary in cell["summary"].items():
+            name, (times, low, high) = f"{key}.{re.sub(r'[^A-Za-z0-9]+', '_', variant)}", summary[clock]["times"]
+            found |= {f"{name}.tokens_per_second": summary[clock]["tokens_per_second"][0], f"{name}.times": times, f"{name}.times_low": low,
+                      f"{name}.times_high": high, f"{name}.share_of_peak": summary[clock]["share_of_peak"] * 100}
+            found |= {f"{name}.megabytes": summary["peak_bytes"] / 1e6} if summary["peak_bytes"] else {}
+        best = max(cell["summary"].values(), key=lambda summary: summary[clock]["times"][0])
+        found |= {f"{key}.share_of_peak": best[clock]["share_of_peak"] * 100, f"{key}.times": best[clock]["times"][0],
+                  f"{key}.gflops": cell["rate"] / 1e9, f"{key}.gigabytes_per_second": cell["bandwidth"] / 1e9}
+    return found
+
+
 def memory_figures():
     """{"finetune_memory.full.gib": ...}: the estimate of benchmarks/finetune_memory.py."""
     rows = json.loads((REFERENCES / "benchmarks" / "finetune_memory.json").read_text(encoding="utf-8"))["bytes"]
@@ -109,7 +128,7 @@ def results():
     trained = {f"{notebook}.{name}.{key}": value for (notebook, name), runs in groups().items() for key, value in figures(runs).items()}
     durations = json.loads((REFERENCES / "notebooks.json").read_text(encoding="utf-8"))
     minutes = {f"{number}.notebook.minutes": row["seconds"] / 60 for number, row in durations.items()}
-    return trained | minutes | ablation_figures() | sweep_figures() | generation_figures() | memory_figures() | llama_figures()
+    return trained | minutes | ablation_figures() | sweep_figures() | generation_figures() | ladder_figures() | memory_figures() | llama_figures()
 
 
 def ablation_figures():
