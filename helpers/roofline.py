@@ -4,8 +4,10 @@ The roofline is Williams et al., 2009: an operation takes at least its FLOPs ove
 """
 
 import time
+from functools import partial
 
 import torch
+from torch.autograd.profiler import profile as cpu_profile
 from torch.profiler import ProfilerActivity, profile
 
 from .budget import count_parameters, flops_per_token
@@ -81,7 +83,8 @@ def where_time_goes(step, repeats=3):
     """{kind of work: seconds per call of ``step()``} by PyTorch's profiler, largest first, "rest" last; for `plots.bar_chart`."""
     step()
     cuda = torch.cuda.is_available()
-    with profile(activities=[ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * cuda]) as profiler:
+    watch = partial(profile, activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) if cuda else partial(cpu_profile, use_kineto=False)
+    with watch() as profiler:  # Kineto, which a GPU needs, writes log lines of its own under the cell
         for _ in range(repeats):
             step()
     spent = dict.fromkeys([*KINDS, "rest"], 0.0)
