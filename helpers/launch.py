@@ -97,19 +97,20 @@ def cause(failures):
     return words(failures[rank]) or f"LostProcess: process {rank} (counted from 0) was lost, {how}; {AGAIN}"
 
 
-def launch(processes, *options):
+def launch(processes, *options, gpus=None):
     """Run `helpers.pretrain` with these options in several processes, from a notebook cell; process 0 prints into the cell.
 
-    processes: None takes one a GPU, or 2 on a CPU. Interrupting the cell ends them all. On a GPU the notebook's own models stay on the
+    processes: None takes one a GPU, or 2 on a CPU. gpus: how many to take, None: all, 0: compute on the CPU. Interrupting the cell ends them all. On a GPU the notebook's own models stay on the
     card beside them: `del` what is large. Raises ReaderError with the one sentence of what ended the run.
     """
-    gpus = torch.cuda.device_count()
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if gpus == 0 else {}
+    gpus = torch.cuda.device_count() if gpus is None else gpus
     processes = (gpus or 2) if processes is None else processes
     if not 1 <= processes <= (gpus or processes):
         raise ReaderError(f"processes must be between 1 and {gpus or 'the number of cores'}, one a device, got {processes}")
     path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     child = subprocess.Popen([sys.executable, "-m", "helpers.launch", str(processes), *options], stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
+                             stderr=subprocess.STDOUT, env=os.environ | hidden | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
                              start_new_session=True)  # an interrupt reaches this process alone, which ends the others in order
     said = ""
     try:

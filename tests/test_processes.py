@@ -211,3 +211,26 @@ def test_a_cell_says_in_one_sentence_what_is_wrong(cell, capsys):
     assert "cannot share" not in capsys.readouterr().out
     with pytest.raises(ReaderError, match="^processes must be between 1 and "):
         launch.launch(0)
+
+
+def test_a_cpu_can_be_taken_where_there_is_a_card(monkeypatch):
+    seen = {}
+
+    class Started(Exception):
+        pass
+
+    def popen(command, env, **_):
+        seen.update(env)
+        raise Started
+
+    monkeypatch.setattr(launch.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(launch.subprocess, "Popen", popen)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(ReaderError, match="processes must be between 1 and 1, one a device, got 2"):
+        launch.launch(2, "--corpus", "prose")
+    with pytest.raises(Started):
+        launch.launch(2, "--corpus", "prose", gpus=0)
+    assert seen["CUDA_VISIBLE_DEVICES"] == ""
+    with pytest.raises(Started):
+        launch.launch(1, "--corpus", "prose")
+    assert seen["CUDA_VISIBLE_DEVICES"] == "0"

@@ -1,12 +1,14 @@
 """Draw images/ from data/reference: `python tools/figures.py`. Each PNG carries the hash of its logs."""
 
 import hashlib
+import statistics
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 
 from helpers.evaluation import bits_per_byte_curve
 from helpers.plots import SYSTEM, compare_chart, curve_chart, loss_chart, stride_chart, system_chart, training_chart
+from helpers.recipes import RECIPES, tokens_to_reach
 from helpers.runs import REFERENCES, reference
 from helpers.runtime import REPOSITORY, shown
 from helpers.studies import load_study
@@ -104,6 +106,14 @@ def draw_sweep(studies, noise):
     return history_chart(load_study(studies[0].file), [run.end["val_loss"] for run in noise])
 
 
+def draw_recipes(*recipes):
+    """The first seed of each of notebook 06's recipes."""
+    runs = {found[0].header["name"]: found[0] for found in recipes}
+    goal = statistics.mean(run.end["val_loss"] for run in recipes[0])
+    ratio = statistics.mean(run.end["tokens"] / tokens_to_reach(run, goal) for run in recipes[-1])
+    return compare_chart(runs, title=f"The baseline's {goal:.2f} nats after {ratio:.1f} times fewer tokens")
+
+
 def recorded():
     """{(notebook, name): runs, or files of studies} of all that charts are drawn from."""
     found = {}
@@ -123,6 +133,7 @@ CHARTS = {  # image -> (how it is drawn, (notebook, name) of its recorded runs)
     "llama_factors_cpu.png": (draw_factors, [("04", f"cpu_{name}") for name in ("qlora", "rate", "prompt", "endless", "original")]),
     "alphabets_cpu.png": (draw_alphabets, [("05", f"cpu_{name}") for name in ("characters", "bpe_512", "bpe_1024", "bpe_4096")]),
     "sweep_cpu.png": (draw_sweep, [("05", "cpu_sweep"), ("05", "cpu_noise")]),
+    "recipes_wikitext.png": (draw_recipes, [("06", name) for name in RECIPES]),
     "machado_real.png": (lambda runs: loss_chart(runs[0], title=title(runs[0])), [("05", "real")]),
     "chart_train.png": (lambda runs: training_chart(runs[0], title=title(runs[0])), REAL),
     "chart_gpu.png": (draw_system("The GPU is busy up to {} %", "gpu_percent"), GPU),
