@@ -12,6 +12,7 @@ from .model import IGNORE
 
 LARGE_VOCABULARY = 8_192  # from here on `next_token_loss` takes chunks: below it they save nothing
 CHUNK = 1_024             # rows at a time: enough for a fast matrix product, 50 MB of bfloat16 at GPT-2's vocabulary for each 500
+TINY = 2.0**-126        # the smallest probability that a loss tells apart, 87 nats
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
@@ -31,9 +32,10 @@ class ChunkedCrossEntropy(torch.autograd.Function):
                 logits = logits.div_(softcap).tanh_()
                 slope = 1 - logits.square() if backward else 1
                 logits.mul_(softcap)
-            top, own = logits.amax(-1), logits[at]
+            top, own = (logits.amax(-1), logits[at]) if dtype == torch.float16 else (0, 0)
             p = torch.softmax(logits, -1, out=logits)
-            losses = top.float() - p.amax(-1).float().log() - own.float()  # the largest p does not underflow in float16, the target's may
+            likely = p.amax(-1) if dtype == torch.float16 else p[at].clamp(min=TINY)  # in float16 the target's p may be zero, the largest is not
+            losses = top - own - likely.float().log()
             total += losses[keep[:, 0]].sum()
             if backward:
                 p[at] -= 1  # d loss / d logits
