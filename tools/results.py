@@ -137,12 +137,13 @@ def ablation_figures():
     steps = json.loads(speed.read_text(encoding="utf-8"))["step_of_baselines"] if speed.exists() else {}
     for (notebook, name), recipe in runs.items():
         first, _, setting = name.partition("_at_")
+        if notebook == "06":
+            found[f"06.{name}.spread"] = max(run.end["val_loss"] for run in recipe) - min(run.end["val_loss"] for run in recipe)
         baseline = runs.get((notebook, "_at_".join(filter(None, ["baseline", setting]))))
-        if notebook == "06" and first in RECIPES and baseline:
+        if notebook == "06" and first in RECIPES and baseline and recipe is not baseline:
             goal = statistics.mean(run.end["val_loss"] for run in baseline)
             ratios = [run.end["tokens"] / tokens_to_reach(run, goal) for run in recipe]
             found |= {f"06.{name}.token_ratio": statistics.mean(ratios), f"06.{name}.token_ratio_low": min(ratios), f"06.{name}.token_ratio_high": max(ratios)}
-            found |= {f"06.{name}.spread": max(run.end["val_loss"] for run in recipe) - min(run.end["val_loss"] for run in recipe)}
             if first in steps and not setting:
                 found |= {f"06.{name}.step": steps[first], f"06.{name}.time_ratio": statistics.mean(ratios) / steps[first]}
     return found
