@@ -3,11 +3,10 @@
 The roofline is Williams et al., 2009: an operation takes at least its FLOPs over the one and its bytes over the other.
 """
 
+import os
 import time
-from functools import partial
 
 import torch
-from torch.autograd.profiler import profile as cpu_profile
 from torch.profiler import ProfilerActivity, profile
 
 from .budget import count_parameters, flops_per_token
@@ -83,8 +82,8 @@ def where_time_goes(step, repeats=3):
     """{kind of work: seconds per call of ``step()``} by PyTorch's profiler, largest first, "rest" last; for `plots.bar_chart`."""
     step()
     cuda = torch.cuda.is_available()
-    watch = partial(profile, activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) if cuda else partial(cpu_profile, use_kineto=False)
-    with watch() as profiler:  # Kineto, which a GPU needs, writes log lines of its own under the cell
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler writes log lines of its own under the cell
+    with profile(activities=[ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * cuda]) as profiler:
         for _ in range(repeats):
             step()
     spent = dict.fromkeys([*KINDS, "rest"], 0.0)
@@ -118,7 +117,8 @@ def roofline_chart(points, rate, bytes_per_second):
     axes.text(middle, middle * bytes_per_second / 1e9 * 1.5, f"{bytes_per_second / 1e9:,.0f} GB/s, memory ", color=TRAIN, ha="right")
     for name, (x, y) in at.items():
         axes.plot(x, y, "o", color=VALIDATION, ms=9)
-        axes.annotate(f"{name}: {y:,.0f}", (x, y), xytext=(10, -20), textcoords="offset points")
+        axes.annotate(f"{name}: {y:,.0f}", (x, y), xytext=(-10, -20) if name == "body" else (10, -20), ha="right" if name == "body" else "left",
+                      textcoords="offset points")
     axes.set(xlabel="arithmetic intensity (FLOP per byte moved)", ylabel="GFLOP per second", ylim=(None, 2.2 * rate / 1e9), xlim=(low, high))
     bound = [name for name, (x, _) in at.items() if x < ridge]
     axes.set_title(f"Memory bounds {' and '.join(bound) or 'nothing'}; arithmetic bounds {' and '.join(n for n in at if n not in bound) or 'nothing'}", loc="left")

@@ -108,7 +108,7 @@ def draw_sweep(studies, noise):
 
 def draw_recipes(*recipes):
     """The first seed of each of notebook 06's recipes."""
-    runs = {found[0].header["name"]: found[0] for found in recipes}
+    runs = {name: found[0] for name, found in zip(RECIPES, recipes, strict=True)}
     goal = statistics.mean(run.end["val_loss"] for run in recipes[0])
     ratio = statistics.mean(run.end["tokens"] / tokens_to_reach(run, goal) for run in recipes[-1])
     return compare_chart(runs, title=f"The baseline's {goal:.2f} nats after {ratio:.1f} times fewer tokens")
