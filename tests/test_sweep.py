@@ -22,7 +22,7 @@ from tiny_run import on_call
 from tiny_sweep import FLOPS, MODEL, SEED, SPACE, TRAIN, TRIALS, arrange, tiny_sweep
 
 from helpers import sweep as sweeps
-from helpers import training
+from helpers import step, training
 from helpers.budget import count_parameters, flops_per_token
 from helpers.model import GPT
 from helpers.runs import Run
@@ -171,7 +171,7 @@ def test_cut_while_it_clears_up_after_a_kill(whole, tmp_path, monkeypatch):
 
 def test_cut_in_a_trial_that_explodes_after_its_last_checkpoint(tmp_path, monkeypatch):
     """What it reported before the cut, spent and left on the disk is in its log alone."""
-    monkeypatch.setattr(training, "learning_rate_at", lambda step, *_: 1e30 if step == 4 else 0.01)
+    monkeypatch.setattr(step, "learning_rate_at", lambda step, *_: 1e30 if step == 4 else 0.01)
     sweeps = [tiny_sweep(tmp_path / name, space={"n_layer": ("choice", [1])}) for name in ("whole", "cut")]
     for sweep in sweeps:
         sweep.runtime.workspace.mkdir()
