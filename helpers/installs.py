@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import logging
 import os
 import subprocess
 import sys
@@ -13,8 +12,6 @@ from packaging.requirements import Requirement
 REPOSITORY = Path(__file__).resolve().parent.parent
 EXTRAS = {"peft": ("peft>=0.20",), "bitsandbytes": ("bitsandbytes>=0.50,<0.51",),  # a notebook's needs beyond Colab's own
           "trl": ("trl>=0.29.1,<1.0",), "optuna": ("optuna>=5,<6",)}
-# On some CPUs it asks at import for a package with a faster product in 4 bits, which no notebook needs.
-logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 REPLACED = set()  # packages in use that pip replaced: until a restart, what runs is not what is installed
 
 
