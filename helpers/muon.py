@@ -26,12 +26,12 @@ def orthogonalize(matrices, steps=5, dtype=None):
         raise ValueError(f"orthogonalize needs matrices, got the shape {tuple(matrices.shape)}: leave vectors to AdamW")
     a, b, c = QUINTIC
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
+    x = (matrices.mT if tall else matrices).reshape(-1, *sorted(matrices.shape[-2:]))  # one batch: (matrices, short, long)
     x = (x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype or iteration_dtype(matrices.device))  # no singular value above one
     for _ in range(steps):
         square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
-    return (x.mT if tall else x).to(matrices.dtype)
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)  # products and sums in one pass
+    return (x.mT if tall else x).reshape(matrices.shape).to(matrices.dtype)
 
 
 class Muon(torch.optim.AdamW):
