@@ -4,17 +4,15 @@ What differs from GPT-2: sinusoidal positions, no biases on queries, keys and va
 initial weights, and scores that are scaled by the width of the model where they should be scaled by the width of a head.
 """
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from .model import IGNORE, GPTConfig
+from .weights import OwnFormat
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,10 @@ class OriginalBlock(nn.Module):
         return x + self.mlp(self.ln_2(x))
 
 
-class MachadoOriginal(nn.Module):
+class MachadoOriginal(OwnFormat, nn.Module):
     """The published model; `fit` trains it and `generate` samples from it like a `GPT`."""
+
+    Config = OriginalConfig
 
     def __init__(self, config):
         super().__init__()
@@ -112,24 +112,3 @@ class MachadoOriginal(nn.Module):
         if targets is None:
             return logits, None
         return logits, F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE)
-
-    def generate(self, tokens, max_new_tokens, **sampling):
-        """(B, T) -> (B, T + max_new_tokens); see `generation.generate` for temperature, top_k, top_p."""
-        from .generation import generate
-        return generate(self, tokens, max_new_tokens, **sampling)
-
-    def save_pretrained(self, folder, tokenizer=None):
-        """Write weights and settings into a folder; `from_pretrained` reads them. Transformers has no such model."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(self.state_dict(), folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps(asdict(self.config)), encoding="utf-8")
-        if tokenizer:
-            tokenizer.save_pretrained(folder)
-
-    @classmethod
-    def from_pretrained(cls, folder):
-        """The model that `save_pretrained` wrote."""
-        model = cls(OriginalConfig(**json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))))
-        model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
-        return model

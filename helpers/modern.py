@@ -3,17 +3,15 @@
 Notebook 06 explains the ideas; Jordan et al., 2024, "modded-nanogpt", measured them one by one at 124M parameters.
 """
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .model import GPT, IGNORE, GPTConfig
+from .model import IGNORE, GPTConfig
+from .weights import OwnFormat
 
 GATED = 32  # numbers of a token's stream that its gates read
 
@@ -130,8 +128,10 @@ class ModernBlock(nn.Module):
         return x + F.dropout(self.mlp.c_proj(h), self.config.dropout, self.training)
 
 
-class Modern(nn.Module):
+class Modern(OwnFormat, nn.Module):
     """A GPT with switches; trained by `fit`, sampled by `generate`, counted by `budget`, as a `GPT` is."""
+
+    Config = ModernConfig
 
     def __init__(self, config):
         super().__init__()
@@ -186,21 +186,3 @@ class Modern(nn.Module):
         if targets is None:
             return logits, None
         return logits, F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE)
-
-    generate = GPT.generate
-
-    def save_pretrained(self, folder, tokenizer=None):
-        """Write weights and settings into a folder; `from_pretrained` reads them. Transformers has no such model."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(self.state_dict(), folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps(asdict(self.config)), encoding="utf-8")
-        if tokenizer:
-            tokenizer.save_pretrained(folder)
-
-    @classmethod
-    def from_pretrained(cls, folder):
-        """The model that `save_pretrained` wrote."""
-        model = cls(ModernConfig(**json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))))
-        model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
-        return model

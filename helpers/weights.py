@@ -1,10 +1,13 @@
 """To and from the Hugging Face GPT-2 format: the same numbers under other names."""
 
+import json
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging
 
@@ -83,13 +86,32 @@ def from_pretrained(name_or_folder, **overrides):
 def save_pretrained(model, folder, tokenizer=None):
     """See `GPT.save_pretrained`. With a tokenizer, that is saved too and its end of text is noted in the configuration."""
     eos = tokenizer.eos_token_id if tokenizer is not None else None
-    save_whole(folder, to_transformers(model, eos), *[tokenizer] * (tokenizer is not None))
+    save_whole(folder, to_transformers(model, eos).save_pretrained, tokenizer and tokenizer.save_pretrained)
 
 
-def save_whole(folder, *parts):
-    """Save a Transformers model, tokenizer, ... into ``folder``, each file whole or not at all."""
+class OwnFormat:
+    """For a model that Transformers does not have: saved, loaded and sampled as a `GPT` is. Its class names its ``Config``."""
+
+    generate = GPT.generate
+
+    def save_pretrained(self, folder, tokenizer=None):
+        """Write weights, settings and, if given, the tokenizer; `from_pretrained` reads them, Transformers does not."""
+        save_whole(folder, lambda here: save_file(self.state_dict(), Path(here) / "model.safetensors"),
+                   lambda here: (Path(here) / "config.json").write_text(json.dumps(asdict(self.config)), encoding="utf-8"),
+                   tokenizer and tokenizer.save_pretrained)
+
+    @classmethod
+    def from_pretrained(cls, folder):
+        """The model that `save_pretrained` wrote."""
+        model = cls(cls.Config(**json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))))
+        model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+        return model
+
+
+def save_whole(folder, *writers):
+    """Let each of ``writers`` (None is passed over) save into a folder, and bring that to ``folder``, each file whole or not at all."""
     with tempfile.TemporaryDirectory() as here:  # on this machine's own disk first: the folder may lie on Drive
-        for part in parts:
-            part.save_pretrained(here)
+        for write in filter(None, writers):
+            write(here)
         for file in Path(here).iterdir():
             write_whole(Path(folder) / file.name, lambda temporary: shutil.copyfile(file, temporary), file.stat().st_size)
