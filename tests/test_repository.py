@@ -15,7 +15,7 @@ from tools.fork import address
 from tools.results import groups, results
 
 HELPERS = sorted((REPOSITORY / "helpers").glob("*.py"))
-ORDER = ["installs", "runtime", "hub", "runs", "corpora", "works", "wikitext", "scoring", "products", "tokens", "blocks", "model", "weights", "chunked", "launch", "modern", "muon",
+ORDER = ["installs", "runtime", "hub", "runs", "exercises", "corpora", "works", "wikitext", "scoring", "products", "tokens", "blocks", "model", "weights", "chunked", "launch", "modern", "muon",
          "machado_original", "generation", "step", "budget", "scaling", "evaluation", "checkpoints", "plots", "training", "recipes", "pretrain", "rungs", "roofline", "feeding", "ladder", "studies", "sweep",
          "sweep_plots", "replies", "asking", "tuner", "qlora", "finetuning", "sft", "finetune"]
 
