@@ -2,7 +2,7 @@
 
     python benchmarks/ladder.py --nanogpt path/to/nanoGPT --threads 1 2 --output ladder.json
 
-Every variant lives in a process of its own, so that each can have its own memory settings, and takes a step to warm up and four timed ones
+Every variant lives in a process of its own, so that each can have its own memory settings, and takes a step to warm up and six timed ones
 a turn; rounds are interleaved (A B C, then C B A, ...), so that a slow minute of the machine falls on all. A ratio is taken within a round.
 """
 
@@ -85,22 +85,22 @@ def child(settings):
 
 
 def variants(args, batch, threads):
-    """[(name, settings of the child, huge pages)] and {name: why it is left out}."""
+    """[(name, settings of the child, its environment)] and {name: why it is left out}."""
     device, half = torch.device(args.device), half_precision(torch.device(args.device))[0] or torch.float32
     shared = dict(config=vars(CONFIG), batch_size=batch, device=args.device, threads=threads, nanogpt=args.nanogpt, check=True)
     name_of = lambda dtype: str(dtype).removeprefix("torch.")
-    wanted, left_out = [], {}
+    ladder, wanted, left_out = rungs(device), [], {}
     if args.nanogpt:
-        wanted += [(NANOGPT, shared | dict(variant=NANOGPT, dtype="float32"), False),
-                   (EQUAL, shared | dict(variant=EQUAL, dtype=name_of(half)), device.type == "cpu")]
-    wanted.append((TRANSFORMERS, shared | dict(variant=TRANSFORMERS, dtype="float32"), False))
-    for rung in rungs(device):
+        wanted += [(NANOGPT, shared | dict(variant=NANOGPT, dtype="float32"), {}),
+                   (EQUAL, shared | dict(variant=EQUAL, dtype=name_of(half)), ladder[-1].environment)]
+    wanted.append((TRANSFORMERS, shared | dict(variant=TRANSFORMERS, dtype="float32"), {}))
+    for rung in ladder:
         if rung.compiled and not args.compile:
             left_out[rung.name] = "not asked for: --compile"
         elif rung.reason_skipped:
             left_out[rung.name] = rung.reason_skipped
         else:
-            wanted.append((rung.name, shared | dict(variant=rung.name, rung=vars(rung) | dict(dtype=name_of(rung.dtype))), rung.huge_pages))
+            wanted.append((rung.name, shared | dict(variant=rung.name, rung=vars(rung) | dict(dtype=name_of(rung.dtype))), rung.environment))
     return wanted, left_out
 
 
@@ -113,13 +113,13 @@ def measure(args, batch, threads):
     wanted, left_out = variants(args, batch, threads)
     workers, tokens, half = [], batch * CONFIG.block_size, half_precision(torch.device(args.device))[0] or torch.float32
     try:
-        for name, settings, huge_pages in wanted:
+        for name, settings, environment in wanted:
             try:
-                workers.append(Worker(name, settings, huge_pages=huge_pages, command=(__file__, "--child")))
+                workers.append(Worker(name, settings, environment=environment, command=(__file__, "--child")))
             except ReaderError as error:
                 left_out[name] = str(error)
         rates = [matmul_rate(half, args.device)]
-        answers = interleave(workers, args.rounds, 4 if args.device == "cpu" else 10)
+        answers = interleave(workers, args.rounds, 6 if args.device == "cpu" else 10)
         rates.append(matmul_rate(half, args.device))  # before and after: the higher one is the machine's
     finally:
         for worker in workers:

@@ -21,7 +21,7 @@ import torch
 
 from .model import GPTConfig
 from .roofline import matmul_rate, share_reached
-from .rungs import Rung, Trainer, differences, rungs
+from .rungs import HUGE_PAGES, KEPT_MEMORY, Rung, Trainer, differences, rungs
 from .runtime import DTYPES, REPOSITORY, ReaderError
 
 # --- in the child process ---
@@ -91,14 +91,14 @@ def make_rung(settings, device):
 class Worker:
     """A process that takes training steps when asked and answers with seconds; it holds memory until closed.
 
-    command: what Python runs, with ``settings`` in JSON as its last argument; it calls `serve`. ``first``: what `serve` answers first.
+    environment: variables of the process. command: what Python runs, with ``settings`` in JSON as its last argument; it calls `serve`. ``first``: what `serve` answers first.
     Raises ReaderError, with the process's own words, where it cannot work here.
     """
 
-    def __init__(self, name, settings, *, huge_pages=False, command=("-m", "helpers.ladder")):
+    def __init__(self, name, settings, *, environment=None, command=("-m", "helpers.ladder")):
         path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment = {**os.environ, "PYTHONPATH": path, "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",  # else the second start-up looks free
-                       "THP_MEM_ALLOC_ENABLE": str(int(huge_pages))}  # read when torch is imported
+        inherited = {name: value for name, value in os.environ.items() if name not in HUGE_PAGES | KEPT_MEMORY}  # only the rung's own count
+        environment = inherited | {"PYTHONPATH": path, "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"} | (environment or {})  # caches: else the second start-up looks free
         settings = dict(threads=torch.get_num_threads(), device="cpu") | settings
         self.name = name
         self.process = subprocess.Popen([sys.executable, *command, json.dumps(settings)], env=environment, text=True,
@@ -165,7 +165,7 @@ class Ladder:
         if rung.name not in self.workers and not rung.reason_skipped:
             values = vars(rung) | {"dtype": str(rung.dtype).removeprefix("torch.")}
             try:
-                self.workers[rung.name] = Worker(rung.name, self.settings | {"rung": values}, huge_pages=rung.huge_pages)
+                self.workers[rung.name] = Worker(rung.name, self.settings | {"rung": values}, environment=rung.environment)
             except ReaderError as error:
                 self.rungs[self.rungs.index(rung)] = dataclasses.replace(rung, reason_skipped=str(error).removeprefix(f"{rung.name}: "))
         return self.workers.get(rung.name)

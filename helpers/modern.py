@@ -73,8 +73,8 @@ def rotations(block_size, head_size, base=10_000.0):
 
 
 def rotate(x, turns):
-    """Turn the pairs (x[i], x[i + half]) of queries or keys (B, n_head, T, head_size) by their position's angles (2, T, half)."""
-    (cos, sin), (a, b) = turns.to(x.dtype), x.chunk(2, dim=-1)
+    """Turn the pairs (x[i], x[i + half]) of queries and keys (B, T, heads, head_size) by their position's angles (2, T, half)."""
+    (cos, sin), (a, b) = turns.to(x.dtype).unsqueeze(-2), x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
 
@@ -92,14 +92,15 @@ class ModernAttention(nn.Module):
 
     def forward(self, x, tokens, turns, cache=None):
         (B, T, C), c = x.shape, self.config
-        q, k, v = self.c_attn(x).view(B, T, 3, c.n_head, C // c.n_head).permute(2, 0, 3, 1, 4)  # (B, n_head, T, head_size) each
+        qk, v = self.c_attn(x).view(B, T, 3 * c.n_head, -1).split([2 * c.n_head, c.n_head], dim=2)  # (B, T, heads, head_size)
         if hasattr(self, "value"):
             gate = 2 * torch.sigmoid(self.gate(x[..., :GATED]))  # (B, T, n_head)
-            v = v + (gate.unsqueeze(-1) * self.value(tokens).view(B, T, c.n_head, -1)).transpose(1, 2).to(v.dtype)
-        if c.rope:
-            q, k = rotate(q, turns), rotate(k, turns)
+            v = v + (gate.unsqueeze(-1) * self.value(tokens).view(B, T, c.n_head, -1)).to(v.dtype)
         if c.qk_norm:
-            q, k = norm(q).to(v.dtype), norm(k).to(v.dtype)
+            qk = norm(qk)
+        if c.rope:
+            qk = rotate(qk, turns)
+        q, k, v = (part.transpose(1, 2) for part in (*qk.to(v.dtype).chunk(2, dim=2), v))  # (B, n_head, T, head_size)
         if cache is not None:
             k, v = cache.append(k, v)  # (B, n_head, past + T, head_size)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, dropout_p=c.dropout if self.training else 0.0)
@@ -177,8 +178,8 @@ class Modern(OwnFormat, nn.Module):
 
     def lm_head(self, features):
         """(..., n_embd) -> logits (..., vocab_size)."""
-        logits, cap = F.linear(features, self.head_weight), self.config.softcap
-        return cap * torch.tanh(logits / cap) if cap else logits
+        cap = self.config.softcap
+        return cap * torch.tanh(F.linear(features / cap, self.head_weight)) if cap else F.linear(features, self.head_weight)
 
     def forward(self, tokens, targets=None):
         """Logits (B, T, vocab_size) and, given targets (B, T), the mean loss in nats per token; -100 is not counted."""

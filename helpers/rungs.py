@@ -5,9 +5,10 @@ Every rung takes its steps with `step.train_step`. What a rung needs of the mach
 
 import dataclasses
 import math
+import platform
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import torch
@@ -18,6 +19,8 @@ from .model import GPT, CausalSelfAttention
 from .runtime import choose_dtype
 from .step import TrainConfig, make_optimizer, train_step
 
+HUGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}  # read when torch is imported
+KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}  # read when the process starts, by glibc
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2}  # of loss and gradients, relative to the plain step's
 
 
@@ -67,7 +70,7 @@ class Rung:
     dtype: torch.dtype = torch.float32  # of autocast
     fused: bool = False
     chunked: bool = False
-    huge_pages: bool = False
+    environment: dict = field(default_factory=dict)  # variables that its process starts with
     compiled: bool = False
     reason_skipped: str | None = None
 
@@ -86,6 +89,12 @@ def no_huge_pages(device):
     if device.type != "cpu":
         return "a setting of the CPU's memory; PyTorch keeps a GPU's memory for itself anyway"
     return None if sys.platform == "linux" else f"a setting of Linux, this is {sys.platform}"
+
+
+def no_glibc():
+    """Why freed memory cannot be kept by a variable, or None."""
+    library = platform.libc_ver()[0]
+    return None if library == "glibc" else f"a setting of Linux's C library glibc, this is {library or 'another one'}"
 
 
 def no_compile(device):
@@ -109,7 +118,9 @@ def rungs(device="cpu"):
         (half_name, f"matrix products in 16 bits, weights in 32 ({reason})", dict(dtype=half), None if half else reason),
         ("fused AdamW", "one kernel reads and writes each number of the optimizer once", dict(fused=True), None),
         ("chunked head", "the logits of 1,024 tokens at a time, their gradient right away", dict(chunked=True), None),
-        ("huge pages", "memory comes in pages of 2 MB: 512 times fewer page faults", dict(huge_pages=True), no_huge_pages(device)),
+        ("huge pages", "memory comes in pages of 2 MB: 512 times fewer page faults", dict(environment=HUGE_PAGES), no_huge_pages(device)),
+        ("kept memory", "freed memory stays in the process for the next array: no page faults", dict(environment=HUGE_PAGES | KEPT_MEMORY),
+         no_huge_pages(device) or no_glibc()),
         ("torch.compile", "kernels written for this very model", dict(compiled=True), no_compile(device)),
     ]
     ladder = [Rung("plain", "attention as its formula, float32, AdamW in a Python loop, all logits at once")]
@@ -129,7 +140,7 @@ class Catcher(torch.optim.SGD):
 class Trainer:
     """A GPT of random weights that trains as ``rung`` says: call it with tokens and targets, (B, T) each, for one step and its loss.
 
-    Of ``huge_pages`` it knows nothing: that is a setting of the process (`ladder.Worker`).
+    Of ``environment`` it knows nothing: that belongs to the process (`ladder.Worker`).
     """
 
     def __init__(self, rung, config, device="cpu", seed=0):

@@ -29,8 +29,8 @@ def everything_is_large(monkeypatch):
 @pytest.fixture
 def every_rung(monkeypatch, everything_is_large):
     """The ladder of a machine that lacks nothing."""
-    for name in ("no_huge_pages", "no_compile"):
-        monkeypatch.setattr(rungs, name, lambda device: None)
+    for name in ("no_huge_pages", "no_glibc", "no_compile"):
+        monkeypatch.setattr(rungs, name, lambda *device: None)
     monkeypatch.setattr(rungs, "half_precision", lambda device: (torch.bfloat16, "a test's"))
     return {rung.name: rung for rung in rungs.rungs()}
 
@@ -52,7 +52,7 @@ def test_naive_attention_is_causal_self_attention(dropout):
     torch.testing.assert_close(naive.eval().generate(tokens[:, :4], 8, temperature=0), model.generate(tokens[:, :4], 8, temperature=0))
 
 
-@pytest.mark.parametrize("name", ["plain", "scaled_dot_product_attention", "bf16 autocast", "fused AdamW", "chunked head", "huge pages"])
+@pytest.mark.parametrize("name", ["plain", "scaled_dot_product_attention", "bf16 autocast", "fused AdamW", "chunked head", "huge pages", "kept memory"])
 def test_a_rung_has_the_plain_loss_and_gradients(every_rung, name):
     rung = every_rung[name]
     trainer = Trainer(rung, TINY)
@@ -100,7 +100,9 @@ def test_the_compiled_rung_wraps_its_loss(every_rung, monkeypatch):
 def test_each_rung_is_one_idea_above_the_last(every_rung):
     ladder_ = list(every_rung.values())
     changes = [[n for n in vars(a) if n not in ("name", "idea") and vars(a)[n] != vars(b)[n]] for a, b in zip(ladder_, ladder_[1:])]
-    assert changes == [["naive"], ["dtype"], ["fused"], ["chunked"], ["huge_pages"], ["compiled"]]
+    assert changes == [["naive"], ["dtype"], ["fused"], ["chunked"], ["environment"], ["environment"], ["compiled"]]
+    pages, kept = every_rung["huge pages"].environment, every_rung["kept memory"].environment
+    assert len(pages) == 1 and len(kept) == 3 and pages.items() < kept.items() and every_rung["torch.compile"].environment == kept
 
 
 def test_a_processor_without_bfloat16_is_named_and_its_rung_skipped(monkeypatch):
@@ -117,7 +119,9 @@ def test_a_card_is_asked_for_its_units(monkeypatch, capability, name):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     found = rungs.rungs("cuda")
     assert found[2].name == name and not found[2].reason_skipped and "compute capability" in found[2].idea
-    assert "CPU" in next(rung.reason_skipped for rung in found if rung.name == "huge pages")
+    for name in ("huge pages", "kept memory"):
+        skipped = next(rung for rung in found if rung.name == name)
+        assert "CPU" in skipped.reason_skipped and skipped.environment == {}
 
 
 def test_without_a_compiler_torch_compile_is_skipped(monkeypatch):
@@ -125,8 +129,10 @@ def test_without_a_compiler_torch_compile_is_skipped(monkeypatch):
     assert "no C++ compiler" in rungs.rungs()[-1].reason_skipped
     monkeypatch.setattr(torch, "compile", lambda model: (_ for _ in ()).throw(RuntimeError("torch.compile is not supported on Python 4\nmore")))
     assert rungs.rungs()[-1].reason_skipped == "torch.compile is not supported on Python 4"
+    monkeypatch.setattr(rungs.platform, "libc_ver", lambda: ("", ""))
+    assert rungs.rungs()[-2].reason_skipped == "a setting of Linux's C library glibc, this is another one" and not rungs.rungs()[-3].reason_skipped
     monkeypatch.setattr(sys, "platform", "win32")
-    assert "Linux" in rungs.rungs()[-2].reason_skipped
+    assert all("Linux, this is win32" in rung.reason_skipped for rung in rungs.rungs()[-3:-1])
 
 
 # --- timing ---
@@ -137,7 +143,7 @@ class Made:
 
     turns = []
 
-    def __init__(self, name, settings=None, *, huge_pages=False, command=None, seconds=None):
+    def __init__(self, name, settings=None, *, environment=None, command=None, seconds=None):
         if name == "torch.compile" and seconds is None:
             raise ReaderError(f"{name}: InductorError: no header")
         self.name, self.left, self.closed = name, list(seconds or [1.0] * 9), False
@@ -187,13 +193,15 @@ def test_the_compiled_rungs_line_says_when_it_pays(every_rung, monkeypatch):
     assert "30 s to start, which never pay here" in timed.climb()
 
 
-def test_a_rung_is_timed_in_a_process_with_its_own_settings():
-    rung = Rung("huge pages", "", naive=False, huge_pages=True)
+def test_a_rung_is_timed_in_a_process_with_its_own_settings(monkeypatch):
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "0")  # the reader's own setting must not help the rungs below
+    rung = Rung("huge pages", "", naive=False, environment=rungs.HUGE_PAGES)
     timed = ladder.Ladder(TINY, batch_size=2, ladder=[Rung("plain", ""), rung], rate=1e9)
     table = timed.time("huge pages", rounds=2)
     row, process = timed.rows["huge pages"], timed.workers["huge pages"].process
     if sys.platform == "linux":
-        assert b"THP_MEM_ALLOC_ENABLE=1" in open(f"/proc/{process.pid}/environ", "rb").read()
+        found = open(f"/proc/{process.pid}/environ", "rb").read()
+        assert b"THP_MEM_ALLOC_ENABLE=1" in found and b"MALLOC_" not in found.replace(b"THP_MEM_ALLOC_ENABLE", b"")
         assert row["peak_bytes"] > 50e6
     timed.close()
     assert process.poll() is not None and row["differences"]["loss"] <= 1e-5 and row["seconds"][0] > 0 and "huge pages" in table

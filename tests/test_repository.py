@@ -149,9 +149,9 @@ def test_the_tiny_llama_reads_and_does_not_remember():
 def test_the_figures_of_notebook_06_are_as_its_prose_tells():
     """Four times nanoGPT as shipped; five times fewer tokens than a tuned baseline at 1M, fewer at 2M; each idea adds to those before it."""
     found = results()
-    rungs = ["plain", "scaled_dot_product_attention", "bf16_autocast", "fused_AdamW", "chunked_head", "huge_pages"]
+    rungs = ["plain", "scaled_dot_product_attention", "bf16_autocast", "fused_AdamW", "chunked_head", "huge_pages", "kept_memory"]
     speeds = [found[f"ladder.{name}.times"] for name in rungs]
-    assert speeds == sorted(speeds) and speeds[-1] > 4 and found["ladder.huge_pages.megabytes"] < 0.75 * found["ladder.nanoGPT.megabytes"]
+    assert speeds == sorted(speeds) and speeds[-1] > 4 and found["ladder.kept_memory.megabytes"] < 0.8 * found["ladder.nanoGPT.megabytes"]
     loss = lambda name: found[f"06.{name}.val_loss"]
     assert found["06.baseline.seeds"] == found["06.all.seeds"] == 3 and loss("baseline") < min(loss(f"baseline_rate_{r}") for r in ("0.0005", "0.001", "0.003"))
     assert loss("baseline") > loss("warm_down") > loss("muon") > loss("modern_muon") > loss("all") and loss("baseline") > loss("modern") > loss("modern_muon")
