@@ -5,14 +5,16 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from IPython.display import HTML, display
 
 from .runs import reference
 
 TRAIN, VALIDATION, BAND = "#0072B2", "#D55E00", "#BBBBBB"  # two of Okabe & Ito's colours, which colour-blind readers tell apart
-COLOURS = (TRAIN, VALIDATION, "#000000", "#009E73", "#CC79A7", "#E69F00")  # of Okabe & Ito's too
+COLOURS = ("#000000", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777")  # of Okabe & Ito's too, for what is neither of the two
 STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 plt.rcParams.update({"font.size": 12, "axes.titlesize": 13, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+                     "axes.axisbelow": True, "axes.prop_cycle": cycler(color=[TRAIN, *COLOURS]),
                      "grid.alpha": 0.3, "figure.facecolor": "white", "figure.constrained_layout.use": True})
 
 
@@ -22,11 +24,10 @@ def new_figure(rows=1, columns=1, *, size=(8, 4.5), **settings):
 
 
 def running_mean(values, window):
-    """Mean of each value and the ``window - 1`` before it (fewer at the start)."""
-    sums = np.cumsum(np.insert(np.asarray(values, dtype=float), 0, 0.0))
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(0, ends - window)
-    return (sums[ends] - sums[starts]) / (ends - starts)
+    """Mean of each value and as many before it as after it, ``window`` (odd) in all; fewer at both ends, so that the mean never lags."""
+    sums, at = np.cumsum(np.insert(np.asarray(values, dtype=float), 0, 0.0)), np.arange(len(values))
+    half = np.minimum(window // 2, np.minimum(at, at[::-1]))
+    return (sums[at + half + 1] - sums[at - half]) / (2 * half + 1)
 
 
 def token_unit(tokens):
@@ -38,9 +39,9 @@ def draw_losses(axes, run, *, band=None):
     """Training loss (raw faint, running mean strong) and validation loss over tokens seen."""
     (x, y), (vx, vy) = run.curve("loss"), run.curve("val_loss")
     unit, name = token_unit(vx)
-    window = max(1, min(20, len(y) // 10))  # a short run has a short mean, which would lag behind otherwise
+    window = min(21, len(y) // 10) | 1  # odd; a short run has a short mean
     if band is not None:
-        axes.fill_between(band.tokens / unit, band.low, band.high, color=BAND, alpha=0.6, lw=0)
+        axes.fill_between(band.tokens / unit, np.maximum(band.low, 0), band.high, color=BAND, alpha=0.6, lw=0)
         axes.plot(band.tokens / unit, band.mean, color="#777777", lw=1)
         axes.plot([], [], color=BAND, lw=8, label=f"recorded runs ({len(band.seeds)} seeds)")
     axes.plot(x / unit, y, color=TRAIN, alpha=0.2, lw=1)
@@ -97,7 +98,7 @@ def compare_chart(runs, *, title, x="tokens"):
     unit, word = token_unit(max((run.curve("val_loss")[0] for run in runs.values()), key=max)) if x == "tokens" else (1, "")
     for (name, run), style, colour in zip(runs.items(), STYLES, COLOURS):
         at, losses = run.curve("val_loss", x=x)
-        axes.plot(at / unit, losses, ls=style, color=colour, lw=2.5, label=f"{name}: {losses.min():.2f}")
+        axes.plot(at / unit, losses, ls=style, color=colour, lw=2.5, marker="o", ms=4, label=f"{name}: best {losses.min():.2f}")
     axes.set(xlabel=f"tokens seen ({word})" if word else x, ylabel="validation loss (nats per token)")
     axes.set_title(title, loc="left")
     axes.legend(frameon=False)
@@ -127,7 +128,7 @@ def draw_panels(run, panels, title, columns):
         panel.set(ylabel=label, xlabel="minutes" if x == "seconds" else x, ylim=(0, None))
     for panel in axes.flat[len(panels):]:
         panel.set_visible(False)
-    axes[0, 0].set_title(title, loc="left")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13)
     return figure
 
 
@@ -159,7 +160,7 @@ def bar_chart(parts, *, title, unit, scale=1.0, digits=1):
     bars = axes.barh(list(parts), [v / scale for v in parts.values()], color=TRAIN)
     axes.bar_label(bars, [f"{v / scale:,.{digits}f}  ({v / whole:.0%})" for v in parts.values()], padding=4)
     axes.invert_yaxis()
-    axes.margins(x=0.25)
+    axes.margins(x=0.32)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(unit)
     axes.set_title(title, loc="left")
@@ -190,7 +191,8 @@ def stride_chart(measured, *, title):
         panel.set(xlabel="stride (tokens)", ylabel=label)
         panel.margins(0.08)
     axes[1].set_ylim(0, None)
-    axes[0].set_title(title, loc="left")
+    figure.get_layout_engine().set(wspace=0.08)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13)
     return figure
 
 

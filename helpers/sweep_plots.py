@@ -34,11 +34,12 @@ def history_chart(study, noise=None):
         axes.axhspan(mean - 2 * deviation, mean + 2 * deviation, color=BAND, alpha=0.6, lw=0,
                      label=f"the best with {len(noise)} seeds: {mean:.3f} \u00b1 {2 * deviation:.3f}")
     top = complete[:, 1].max() + 0.4 * np.ptp(complete[:, 1]) if len(complete) else np.inf
-    axes.plot(*complete.T, "o", color=TRAIN, ms=7, label="complete")
-    axes.plot(pruned[:, 0], np.minimum(pruned[:, 1], top), "x", color=VALIDATION, ms=8, mew=2.5, label="pruned, where it stood then")
+    axes.plot(*complete.T, "o", color=VALIDATION, ms=7, label="complete")
+    axes.plot(pruned[:, 0], np.minimum(pruned[:, 1], top), "x", color="#777777", ms=8, mew=2.5, label="pruned, where it stood then")
     for number, loss in pruned[pruned[:, 1] > top]:  # one that explodes would take all the room
         axes.annotate(f"{loss:.3g}", (number, top), xytext=(0, -20), textcoords="offset points", ha="center", fontsize=11)
-    axes.step(complete[:, 0], np.minimum.accumulate(complete[:, 1]), where="post", color="black", lw=1.5, label="best so far")
+    best, last = np.minimum.accumulate(complete[:, 1]), [len(finished(study))] * bool(len(complete))
+    axes.step([*complete[:, 0], *last], [*best, *best[-1:]], where="post", color="black", lw=1.5, label="best so far")
     axes.set(xlabel="trial", ylabel=LOSS)
     axes.set_title(f"Best of {len(finished(study))} trials: {complete[:, 1].min():.3f}" if len(complete) else "No trial is complete yet", loc="left")
     axes.xaxis.get_major_locator().set_params(integer=True)

