@@ -153,6 +153,36 @@ def test_numbers_in_prose_are_the_recorded_ones(file):
         assert number == as_cited(number, recorded[key]), f"{key} is {recorded[key]}, the text says {number}"
 
 
+def glossary():
+    """The terms of GLOSSARY.md: the first column of its table."""
+    lines = (REPOSITORY / "GLOSSARY.md").read_text(encoding="utf-8").splitlines()
+    return [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ") and not line.startswith(("| term", "| ---"))]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_a_term_in_italics_is_in_the_glossary(file):
+    prose = "\n".join(c.source for c in read(file).cells if c.cell_type == "markdown")
+    for other in (r"```.*?```", r"`.*?`", r"\$.*?\$", r"\*\*.*?\*\*"):  # code, formulas, bold
+        prose = re.sub(other, "", prose, flags=re.DOTALL)
+    terms, known = re.findall(r"(?<!\w)\*([^*\n]{2,40})\*(?!\w)", prose), " ".join(glossary()).lower()
+    assert len(terms) >= 8 and [term for term in terms if re.sub("e?s$", "", term.lower()) not in known and term != "italics"] == []
+    assert f"https://github.com/{address()}/blob/v{version()}/GLOSSARY.md" in read(file).cells[0].source
+
+
+def test_the_glossary_has_each_term_once_in_order():
+    terms = [re.sub(r"[^a-z0-9]", "", term.lower()) for term in glossary()]
+    assert len(terms) > 100 and terms == sorted(set(terms))
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS)
+def test_goals_stand_in_portuguese_and_the_notebook_before_is_named(file):
+    head = read(file).cells[0].source
+    goals = re.search(r"\*\*Em portugu\u00eas\.\*\*(.*?)\n\n", head, re.DOTALL)
+    assert goals and all(f"({n})" in goals[1] for n in (1, 2, 3)) and "Neste caderno" in goals[1]
+    before = int(file.name[:2]) - 1
+    assert before == 0 or f"otebook 0{before}" in head or "notebook before" in head.lower()
+
+
 def solutions(file):
     """[(number, solution code, stub code, check code)] of a notebook's exercises."""
     folded = [m for c in read(file).cells if c.cell_type == "markdown"
@@ -395,6 +425,9 @@ def test_solutions_are_right_and_stubs_are_not(file):
      "mean of means"),
     ("06", 3, "def my_chunked_loss(x, w, y, n): return torch.nn.functional.cross_entropy(x @ w.T, y)", "7 rows of logits"),
     ("06", 3, "def my_chunked_loss(x, w, y, n): return x.oops", "AttributeError"),
+    ("06", 1, "my_answer = 2 * 7 / 8 * 16_102_912 * 8 / 1e6", "not 8"),
+    ("06", 3, "def my_chunked_loss(x, w, y, n): return sum(torch.nn.functional.cross_entropy(x[i:i+3] @ w.T, y[i:i+3], reduction='sum') for i in (0, 3)) / 4", "is missing"),
+    ("06", 3, "def my_chunked_loss(x, w, y, n): return torch.nn.functional.cross_entropy(x[:-1] @ w.T, y[1:])", "at its own row"),
 ])
 def test_checks_name_the_usual_mistake(notebook, number, wrong, diagnosis):
     file = next(f for f in FILES if f.name.startswith(notebook))
