@@ -16,7 +16,7 @@ from conftest import make_runtime
 from helpers.exercises import check as check_exercise
 from helpers.runtime import REPOSITORY
 from tools.fork import address, version
-from tools.results import CITED, as_cited, results
+from tools.results import CITED, PAGES, as_cited, results
 
 FILES = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = [pytest.param(f, id=f.stem) for f in FILES]
@@ -143,8 +143,7 @@ def test_setup_cell_and_badges_have_the_one_address(file):
     assert not [c.source for c in code_cells(file)[1:] if re.search(r"pip install|git clone|filterwarnings", c.source)]
 
 
-@pytest.mark.parametrize("file", [*NOTEBOOKS, pytest.param(REPOSITORY / "README.md", id="README"),
-                                   pytest.param(REPOSITORY / "benchmarks" / "README.md", id="benchmarks")])
+@pytest.mark.parametrize("file", [*NOTEBOOKS, *(pytest.param(REPOSITORY / name, id=name) for name in PAGES)])
 def test_numbers_in_prose_are_the_recorded_ones(file):
     prose = file.read_text(encoding="utf-8") if file.suffix == ".md" else "\n".join(c.source for c in read(file).cells if c.cell_type == "markdown")
     recorded, cited = results(), CITED.findall(prose)

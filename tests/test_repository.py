@@ -62,9 +62,9 @@ def test_charts_are_drawn_from_the_recorded_logs(name):
     assert Image.open(IMAGES / name).text["log"] == logs_hash(runs), "run make figures"
 
 
-def test_every_image_is_shown_in_the_readme():
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert [p.name for p in IMAGES.glob("*.png") if f"images/{p.name}" not in readme] == []
+def test_every_image_is_shown():
+    pages = "".join((REPOSITORY / name).read_text(encoding="utf-8") for name in ("README.md", "RESULTS.md"))
+    assert [p.name for p in IMAGES.glob("*.png") if f"images/{p.name}" not in pages] == []
 
 
 def test_the_readme_has_the_one_address():

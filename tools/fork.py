@@ -26,11 +26,11 @@ def main():
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", new):
         sys.exit(f"the address must look like you/name, got {new!r}: make fork REPO=you/name")
     old = address()
-    for file in [*sorted((REPOSITORY / "notebooks").glob("*.ipynb")), REPOSITORY / "README.md", REPOSITORY / "pyproject.toml"]:
+    for file in [*sorted((REPOSITORY / "notebooks").glob("*.ipynb")), *sorted(REPOSITORY.glob("README*.md")), REPOSITORY / "pyproject.toml"]:
         text = file.read_text(encoding="utf-8")
         changed = text.replace(old, new)
-        if file.name == "README.md":
-            changed = re.sub(r"\A> The address .*\n\n?", "", changed)  # the notice that this command has yet to be run
+        if file.name.startswith("README"):
+            changed = re.sub(r"\A> .*\n\n?", "", changed)  # the notice that this command has yet to be run
         if changed != text:
             file.write_text(changed, encoding="utf-8")
             print(f"{shown(file)}: {text.count(old)} x {new}")

@@ -15,6 +15,7 @@ from helpers.runs import REFERENCES, Run
 from helpers.runtime import REPOSITORY, shown
 from helpers.studies import load_study
 
+PAGES = ("README.md", "RESULTS.md", "TEACHING.md", "benchmarks/README.md")  # besides the notebooks
 CITED = re.compile(r"([\d.,]+)(\s?<!--([\w.]+)-->)")
 
 
@@ -160,7 +161,7 @@ def as_cited(number, value):
 def write():
     """Bring every cited number up to date."""
     recorded = results()
-    for file in [REPOSITORY / "README.md", REPOSITORY / "benchmarks" / "README.md", *sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]:
+    for file in [*(REPOSITORY / name for name in PAGES), *sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]:
         text = file.read_text(encoding="utf-8")
         changed = CITED.sub(lambda m: as_cited(m[1], recorded[m[3]]) + m[2] if m[3] in recorded else m[0], text)
         if changed != text:
