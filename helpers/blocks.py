@@ -14,8 +14,9 @@ def group_whole(lengths, block_size):
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         place = bisect.bisect_left(rooms, (lengths[index], -1))
         room, group = rooms.pop(place) if place < len(rooms) else (block_size, len(groups))
-        groups += [[]] * (group == len(groups))
-        groups[group] = [*groups[group], index]
+        if group == len(groups):
+            groups.append([])
+        groups[group].append(index)
         bisect.insort(rooms, (room - lengths[index], group))
     return groups
 

@@ -49,7 +49,8 @@ def next_token_probabilities(logits, *, temperature=1.0, top_k=None, top_p=None)
     if top_p is not None:
         ordered, order = logits.softmax(-1).sort(descending=True)
         before = ordered.cumsum(-1) - ordered  # probability of all likelier tokens: the first is always kept
-        logits = logits.masked_fill(torch.zeros_like(before, dtype=torch.bool).scatter(-1, order, before >= top_p), -torch.inf)
+        place = order.argsort(-1)  # where each token stands in that order
+        logits = logits.masked_fill(before.gather(-1, place) >= top_p, -torch.inf)
     return F.softmax(logits, -1)
 
 

@@ -95,7 +95,7 @@ class GPT(nn.Module):
         self.ln_f = nn.LayerNorm(config.n_embd)
         self.apply(self._init_weights)
         for name, parameter in self.named_parameters():
-            if name.endswith("c_proj.weight"):  # 2 n_layer additions to the stream: keep their sum at scale one
+            if name.endswith("c_proj.weight"):  # 2 n_layer additions to each token's vector: keep their sum at scale one
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * config.n_layer))
 
     @staticmethod

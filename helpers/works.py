@@ -216,9 +216,9 @@ def split_within(works, *, share=0.1, seed=0):
 def passage(text, share, draw):
     """(begin, end) of a passage between two line ends, less than twice the share long; (0, 0) where there is none of enough characters."""
     ends, length = [0, *(found.end() for found in re.finditer("\n", text)), len(text)], share * len(text)
-    start = draw.random() * (len(text) - length)
-    begin = min(ends, key=lambda end: abs(end - start))
-    end = min(ends, key=lambda end: abs(end - begin - length))
+    nearest = lambda place: min(ends, key=lambda end: abs(end - place))
+    begin = nearest(draw.random() * (len(text) - length))
+    end = nearest(begin + length)
     return (begin, end) if len(text[begin:end].strip()) >= PASSAGE else (0, 0)
 
 
@@ -236,7 +236,7 @@ def without_runs(text, held_out):
     found = [(word, n) for n, line in enumerate(lines) for word in words(line)]
     for start, run in enumerate(runs([word for word, _ in found])):
         if run in held_out:
-            gone.update(range(found[start][1], found[start + RUN - 1][1] + 1))
+            gone.update(range(found[start][1], found[start + RUN - 1][1] + 1))  # from the line of its first word to that of its last
     pieces = itertools.groupby(enumerate(lines), key=lambda line: line[0] in gone)
     return ["".join(line for _, line in piece) for out, piece in pieces if not out], len(gone)
 
@@ -246,5 +246,6 @@ def last_tenth(works, share=0.1):
     check_share(share)
     first = round((1 - share) * sum(map(len, works["text"])))
     starts = itertools.accumulate(map(len, works["text"]), initial=0)
-    rows = [row | {"text": row["text"][max(0, first - start):]} for row, start in zip(works.select_columns(["genre", "work", "text"]), starts)]
-    return as_dataset([row for row in rows if row["text"]])
+    rows = zip(works.select_columns(["genre", "work", "text"]), starts)
+    ends = [row | {"text": row["text"][max(0, first - start):]} for row, start in rows]
+    return as_dataset([row for row in ends if row["text"]])
