@@ -240,7 +240,7 @@ def finish(trainer, folder, config, tokenizer, card):
     else:
         model = AutoModelForCausalLM.from_pretrained(kept, dtype=torch.float32)
     if config.way != "qlora":
-        save_whole(folder / "model_final", model.save_pretrained, tokenizer and tokenizer.save_pretrained)
+        save_whole(folder / "model_final", model, tokenizer)
     if card and config.way != "qlora":
         (folder / "model_final" / "README.md").write_text(card, encoding="utf-8")
     peak = torch.cuda.max_memory_allocated() or run.curve("memory_bytes", x="seconds")[1].max(initial=0)

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -86,7 +87,7 @@ def from_pretrained(name_or_folder, **overrides):
 def save_pretrained(model, folder, tokenizer=None):
     """See `GPT.save_pretrained`. With a tokenizer, that is saved too and its end of text is noted in the configuration."""
     eos = tokenizer.eos_token_id if tokenizer is not None else None
-    save_whole(folder, to_transformers(model, eos).save_pretrained, tokenizer and tokenizer.save_pretrained)
+    save_whole(folder, to_transformers(model, eos), tokenizer)
 
 
 class OwnFormat:
@@ -96,9 +97,12 @@ class OwnFormat:
 
     def save_pretrained(self, folder, tokenizer=None):
         """Write weights, settings and, if given, the tokenizer; `from_pretrained` reads them, Transformers does not."""
-        save_whole(folder, lambda here: save_file(self.state_dict(), Path(here) / "model.safetensors"),
-                   lambda here: (Path(here) / "config.json").write_text(json.dumps(asdict(self.config)), encoding="utf-8"),
-                   tokenizer and tokenizer.save_pretrained)
+        save_whole(folder, SimpleNamespace(save_pretrained=self.write), tokenizer)
+
+    def write(self, folder):
+        """Put the two files into a folder that is there."""
+        save_file(self.state_dict(), Path(folder) / "model.safetensors")
+        (Path(folder) / "config.json").write_text(json.dumps(asdict(self.config)), encoding="utf-8")
 
     @classmethod
     def from_pretrained(cls, folder):
@@ -108,10 +112,10 @@ class OwnFormat:
         return model
 
 
-def save_whole(folder, *writers):
-    """Let each of ``writers`` (None is passed over) save into a folder, and bring that to ``folder``, each file whole or not at all."""
+def save_whole(folder, *parts):
+    """Save a model, a tokenizer, ... (None is passed over) into ``folder`` by their ``save_pretrained``, each file whole or not at all."""
     with tempfile.TemporaryDirectory() as here:  # on this machine's own disk first: the folder may lie on Drive
-        for write in filter(None, writers):
-            write(here)
+        for part in (part for part in parts if part is not None):
+            part.save_pretrained(here)
         for file in Path(here).iterdir():
             write_whole(Path(folder) / file.name, lambda temporary: shutil.copyfile(file, temporary), file.stat().st_size)

@@ -52,7 +52,7 @@ def start(dropout=0.1):
                                        attn_pdrop=dropout, bos_token_id=0, eos_token_id=0, pad_token_id=0))
     ids = add_marks(tokenizer, model)
     model.generation_config.eos_token_id = ids[2]
-    save_whole(folder.name, model.save_pretrained, tokenizer.save_pretrained)
+    save_whole(folder.name, model, tokenizer)
     return folder, tokenizer, tuple(ids)
 
 
