@@ -78,4 +78,6 @@ class Muon(torch.optim.AdamW):
             updates = orthogonalize(torch.cat([update for _, update in found]))  # (matrices, m, n)
             longer = max(1.0, updates.shape[-2] / updates.shape[-1]) ** 0.5  # a tall matrix spreads its move over more rows
             for (p, _), update in zip(found, updates.split(group["parts"])):
-                p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(update.reshape_as(p), alpha=group["lr"] * longer)
+                if group["weight_decay"]:
+                    p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.sub_(update.reshape_as(p), alpha=group["lr"] * longer)
