@@ -84,7 +84,7 @@ def record(name, rate, seed, args):
     print(f"{label}, seed {seed}: {run.end['val_loss']:.3f}", flush=True)
 
 
-def time_recipes(args, rounds=5, steps=3):
+def time_recipes(args, rounds=9, steps=3):
     """Seconds of a training step of each recipe, the rounds interleaved; written to data/reference/06/speed.json."""
     runtime = setup("06", profile="cpu", data=args.data, workspace=args.workspace, seed=1, dtype="bfloat16")
     stream, scale, off = streams(args, runtime)[0], scale_of(args), torch.amp.GradScaler("cpu", enabled=False)

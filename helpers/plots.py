@@ -94,27 +94,33 @@ def verdict(run):
 
 def compare_chart(runs, *, title, x="tokens"):
     """Validation losses of several runs {name: Run} over "tokens" seen or "step", each labelled with its best; returns the figure."""
-    figure, axes = new_figure()
+    figure, axes = new_figure(size=(9.5, 4.5))
     unit, word = token_unit(max((run.curve("val_loss")[0] for run in runs.values()), key=max)) if x == "tokens" else (1, "")
     for (name, run), style, colour in zip(runs.items(), STYLES, COLOURS):
         at, losses = run.curve("val_loss", x=x)
         axes.plot(at / unit, losses, ls=style, color=colour, lw=2.5, marker="o", ms=4, label=f"{name}: best {losses.min():.2f}")
     axes.set(xlabel=f"tokens seen ({word})" if word else x, ylabel="validation loss (nats per token)")
     axes.set_title(title, loc="left")
-    axes.legend(frameon=False)
+    label_beside(figure)
     return figure
+
+
+def label_beside(figure):
+    """A legend to the right of the axes, over no line, in the order in which the lines end."""
+    lines = sorted(figure.axes[0].lines, key=lambda line: -line.get_ydata()[-1])
+    figure.legend(lines, [line.get_label() for line in lines], frameon=False, loc="outside right center", handlelength=2.6)
 
 
 def curve_chart(curves, *, xlabel, ylabel, title, log=False):
     """Lines {name: (x, y)}, each labelled in a legend, on logarithmic axes if asked; returns the figure."""
-    figure, axes = new_figure()
+    figure, axes = new_figure(size=(9.5, 4.5))
     for (name, (x, y)), style, colour in zip(curves.items(), STYLES, COLOURS):
         axes.plot(x, y, ls=style, color=colour, lw=2.5, label=name)
     if log:
         axes.set(xscale="log", yscale="log")
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.set_title(title, loc="left")
-    axes.legend(frameon=False)
+    label_beside(figure)
     return figure
 
 

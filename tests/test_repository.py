@@ -151,9 +151,11 @@ def test_the_figures_of_notebook_06_are_as_its_prose_tells():
     found = results()
     rungs = ["plain", "scaled_dot_product_attention", "bf16_autocast", "fused_AdamW", "chunked_head", "huge_pages", "kept_memory"]
     speeds = [found[f"ladder.{name}.times"] for name in rungs]
-    assert speeds == sorted(speeds) and speeds[-1] > 4 and found["ladder.kept_memory.megabytes"] < 0.8 * found["ladder.nanoGPT.megabytes"]
+    assert all(above > 0.97 * below for below, above in zip(speeds, speeds[1:])) and speeds[-1] > 4 and found["ladder.kept_memory.megabytes"] < 0.8 * found["ladder.nanoGPT.megabytes"]
     loss = lambda name: found[f"06.{name}.val_loss"]
     assert found["06.baseline.seeds"] == found["06.all.seeds"] == 3 and loss("baseline") < min(loss(f"baseline_rate_{r}") for r in ("0.0005", "0.001", "0.003"))
     assert loss("baseline") > loss("warm_down") > loss("muon") > loss("modern_muon") > loss("all") and loss("baseline") > loss("modern") > loss("modern_muon")
-    assert found["06.all.token_ratio"] > 5 > found["06.all_at_2M.token_ratio"] > 1 and found["06.all.time_ratio"] > 3.5
+    assert found["06.all.token_ratio"] > 5 > found["06.all_at_2M.token_ratio"] > found["06.all_at_8192.token_ratio"] > found["06.all_at_50304.token_ratio"] > 1
+    assert found["06.all.time_ratio"] > 3.5 and found["06.all.time_ratio_usual"] > 4 and found["ladder.share_of_peak"] >= 55
+    assert abs(loss("all_at_180k") - loss("baseline")) < found["06.baseline.spread"]  # a run planned for the crossing ends there
     assert loss("baseline") - loss("warm_down") < (loss("baseline") - loss("muon")) / 4

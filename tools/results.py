@@ -146,7 +146,9 @@ def ablation_figures():
             ratios = [run.end["tokens"] / tokens_to_reach(run, goal) for run in recipe]
             found |= {f"06.{name}.token_ratio": statistics.mean(ratios), f"06.{name}.token_ratio_low": min(ratios), f"06.{name}.token_ratio_high": max(ratios)}
             if first in steps and not setting:
-                found |= {f"06.{name}.step": steps[first], f"06.{name}.time_ratio": statistics.mean(ratios) / steps[first]}
+                usual = statistics.mean(run.end["tokens"] / tokens_to_reach(run, runs["06", "baseline_rate_0.001"][0].end["val_loss"]) for run in recipe)
+                found |= {f"06.{name}.step": steps[first], f"06.{name}.time_ratio": statistics.mean(ratios) / steps[first],
+                          f"06.{name}.token_ratio_usual": usual, f"06.{name}.time_ratio_usual": usual / steps[first]}  # the rate before any tuning
         if notebook == "06" and setting and not baseline:  # a run planned for fewer tokens than the baseline's
             fewer = runs[notebook, "baseline"][0].end["tokens"] / recipe[0].end["tokens"]
             found |= {f"06.{name}.token_ratio": fewer, f"06.{name}.time_ratio": fewer / steps[first]}
