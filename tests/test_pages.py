@@ -7,7 +7,8 @@ import pytest
 from helpers.runtime import REPOSITORY
 from tools.fork import address, version
 
-PAGES = ("README.md", "README.pt-BR.md", "RESULTS.md", "TEACHING.md", "GLOSSARY.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")
+PAGES = ("README.md", "README.pt-BR.md", "RESULTS.md", "TEACHING.md", "GLOSSARY.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md",
+         "helpers/README.md")
 NUMBERS = ("01", "02", "03", "04", "05", "06")
 
 
@@ -62,3 +63,12 @@ def test_both_readmes_name_the_same_notebooks_and_commands():
 def test_the_changelog_begins_with_this_release_and_names_each_notebook():
     newest = re.split(r"(?m)^## ", page("CHANGELOG.md"))[1]
     assert newest.startswith(f"{version()}\n") and all(f"- **{number} " in newest for number in NUMBERS)
+
+
+def test_every_helper_has_its_place_in_the_order_of_reading():
+    """And the group that a reader begins with fits into one sitting."""
+    text = page("helpers/README.md")
+    files = re.findall(r"\]\((\w+\.py)\)", text)
+    assert sorted(files) == sorted(f.name for f in (REPOSITORY / "helpers").glob("*.py") if f.name != "__init__.py")
+    first = re.findall(r"\]\((\w+\.py)\)", text.partition("## One sitting")[2].partition("\n## ")[0])
+    assert len(first) > 10 and sum(len(page(f"helpers/{name}").splitlines()) for name in first) < 2500
