@@ -3,6 +3,7 @@ PYTHON ?= python3
 N ?= 01
 BIN := .venv/bin
 READY := .venv/ready
+COLAB := .venv-colab/$(notdir $(PYTHON))-$(TORCH)-ready
 export TOKENIZERS_PARALLELISM ?= false
 ATTEMPTS := $(CURDIR)/.network-attempts
 GUARDED := OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR)/tests/guard NETWORK_ATTEMPTS=$(ATTEMPTS)
@@ -25,7 +26,7 @@ test: $(READY)  ## all tests, and all notebooks through nbval, with every addres
 	@rm -rf workspace-nbval
 	@$(NO_ATTEMPTS)
 
-test-colab: .venv-colab/ready  ## all tests on the versions that Colab has: make test-colab [PYTHON=python3.13 TORCH=2.11.0]
+test-colab: $(COLAB)  ## all tests on the versions that Colab has: make test-colab [PYTHON=python3.13 TORCH=2.11.0]
 	@rm -f $(ATTEMPTS)
 	$(GUARDED) .venv-colab/bin/python -m pytest -q -n 2 --dist loadfile --timeout 600 tests
 	@$(NO_ATTEMPTS)
@@ -47,15 +48,15 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 	$(BIN)/python -m pip install -q --no-deps -e .
 	@touch $@
 
-.venv-colab/ready: $(READY) tests/data/colab-gpu.txt
-	$(PYTHON) -m venv .venv-colab
+$(COLAB): $(READY) tests/data/colab-gpu.txt
+	$(PYTHON) -m venv --clear .venv-colab
 	$(BIN)/python -m tools.colab --write .venv-colab $(if $(TORCH),--torch $(TORCH))
 	.venv-colab/bin/python -m pip install -q -c .venv-colab/constraints.txt -r .venv-colab/requirements.txt
 	.venv-colab/bin/python -m pip install -q --no-deps -e .
 	@touch $@
 
 # Colab's versions, seen through a .pth file, and before them what its first cell installs there for Unsloth.
-.venv-unsloth/ready: .venv-colab/ready requirements-llama.txt
+.venv-unsloth/ready: $(COLAB) requirements-llama.txt
 	.venv-colab/bin/python -m venv --without-pip .venv-unsloth
 	.venv-unsloth/bin/python -c 'import sysconfig; p = sysconfig.get_path("purelib"); open(p + "/colab.pth", "w").write(p.replace(".venv-unsloth", ".venv-colab"))'
 	.venv-unsloth/bin/python -m pip install -q --no-deps -r requirements-llama.txt

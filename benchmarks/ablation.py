@@ -48,7 +48,7 @@ def arguments(argv=None):
 
 
 def scale_of(args):
-    """The comparison's size; the baseline's rates are the best of a grid (see benchmarks/README.md)."""
+    """The comparison's size; the baseline's rates are the best of a grid (see RESULTS.md)."""
     steps = args.tokens // (8 * 256)
     train = TrainConfig(batch_size=8, max_steps=steps, learning_rate=2e-3, min_learning_rate=2e-4, warmup_steps=steps // 20, betas=(0.9, 0.99),
                         eval_every=24, eval_blocks=128, checkpoint_every=128)

@@ -167,7 +167,7 @@ def arguments():
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--batch", type=int, nargs="+", default=[4])
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--compile", action="store_true", help="the rung torch.compile too, which takes minutes to start on a CPU")
+    parser.add_argument("--compile", action="store_true", help="the rung torch.compile too, which takes up to a minute to start on a CPU")
     parser.add_argument("--output", default=ROOT / "workspace" / "benchmarks" / "ladder.json")
     args = parser.parse_args()
     if args.nanogpt and not (Path(args.nanogpt) / "model.py").exists():

@@ -76,18 +76,24 @@ def run_job(job, *, output=None, tracker="none"):
     return fine_tune(model.to(runtime.device), train, validation, config=job.tune, runtime=runtime, tokenizer=tokenizer, tracker=tracker)
 
 
+def home_of(file):
+    """The workspace that a settings file lies in, where notebook 03 wrote it there; else None, the usual one."""
+    folder = Path(file).absolute().parent
+    return folder.parent.with_name(folder.parent.name.removesuffix("-rehearsal")) if folder.name == "03" else None
+
+
 def main(argv=None):
     """The command: what is wrong with the input ends it with one sentence."""
     parser = argparse.ArgumentParser(prog="python -m helpers.finetune", description="Fine-tune on WikiText by a settings file.",
                                      epilog="Run the same command again to go on where it stopped.")
     parser.add_argument("settings", help="the JSON file that notebook 03 wrote")
-    parser.add_argument("--output", help="workspace folder")
+    parser.add_argument("--output", help="workspace folder; without it, the one that the file lies in")
     parser.add_argument("--tracker", default="none", choices=TRACKERS)
     args = parser.parse_args(argv)
     if "RANK" in os.environ:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
-        run = run_job(read_job(args.settings), output=args.output, tracker=args.tracker)
+        run = run_job(read_job(args.settings), output=args.output or home_of(args.settings), tracker=args.tracker)
         if rank() == 0:
             print(f"validation loss {run.end['first_val_loss']:.3f} -> {run.end['val_loss']:.3f} nats per token (best at step "
                   f"{run.end['best_step']:,}), {run.end['tokens_per_second']:,.0f} tokens/s, {run.end['status']}; log: {shown(run.file, 3)}")

@@ -35,7 +35,7 @@ class FineTuneConfig:
 
     way: str = "full"                    # "full": all weights; "lora": small matrices beside frozen ones; "8bit": all weights, AdamW in 8 bit; "qlora": see `qlora`
     batch_size: int = 8                  # blocks per step
-    micro_batch_size: int | None = None  # blocks per forward pass; None: all at once
+    micro_batch_size: int | None = None  # blocks per forward pass, at most; None: all at once
     epochs: float = 3.0
     learning_rate: float = 1e-4          # at the end of the warm-up; then half a cosine down to 0
     warmup_steps: int = 20
@@ -53,16 +53,16 @@ class FineTuneConfig:
         if self.batch_size < 1 or self.batch_size % world():
             wanted = f"a multiple of the {world()} processes" if world() > 1 else "at least 1"
             raise ValueError(f"batch_size must be {wanted}, got {self.batch_size}")
-        if self.micro < 1 or self.batch_size % (self.micro * world()):
+        if self.micro < 1 or self.batch_size % (self.micro * world()) or self.micro_batch_size and self.micro_batch_size > self.batch_size:
             processes = f" among {world()} processes" if world() > 1 else ""
-            raise ValueError(f"micro_batch_size must divide batch_size ({self.batch_size}){processes}, got {self.micro}")
+            raise ValueError(f"micro_batch_size must divide batch_size ({self.batch_size}){processes}, got {self.micro_batch_size}")
         if self.way in ("8bit", "qlora") and not importlib.util.find_spec("bitsandbytes"):
             raise ReaderError('the 8-bit optimizer needs bitsandbytes, which is not installed: run pip install "bitsandbytes>=0.50", '
                               "or choose the way full or lora")
 
     @property
     def micro(self):
-        return self.micro_batch_size or self.batch_size // world()
+        return min(self.batch_size if self.micro_batch_size is None else self.micro_batch_size, self.batch_size // world())
 
     @property
     def accumulation(self):  # forward passes per step, on each device

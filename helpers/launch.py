@@ -72,14 +72,13 @@ def in_group(function, *arguments):
     def call():
         try:
             dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
-            return function(*arguments)
+            result = function(*arguments)
         except RuntimeError as error:
             if "gloo" not in str(error) and not isinstance(error, dist.DistError):
                 raise
             raise LostProcess(f"another process of this run has ended, or did not answer for {PATIENCE.total_seconds() / 60:g} minutes; {AGAIN}") from None
-        finally:
-            if dist.is_initialized():
-                dist.destroy_process_group()
+        dist.destroy_process_group()  # not where another was lost: gloo may then abort, before torchrun has heard the sentence
+        return result
 
     return call()
 
@@ -128,8 +127,10 @@ def launch(processes, *options, gpus=None):
         child.wait()
 
 
-def main(processes, *options):
+def main(processes="", *options):
     """torchrun on this machine, with one sentence in place of its log; only process 0 is heard."""
+    if not processes.isdigit() or int(processes) < 1:
+        sys.exit(f"ReaderError: the number of processes comes first, as in python -m helpers.launch 2 --profile t4; got {processes or 'nothing'}")
     logging.disable(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, os.cpu_count() // int(processes))))
     with tempfile.TemporaryDirectory() as folder:

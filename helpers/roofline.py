@@ -7,6 +7,7 @@ import os
 import time
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from .budget import count_parameters, flops_per_token
@@ -24,19 +25,22 @@ KINDS = {  # kinds of work by parts of PyTorch's operator names; the first kind 
 
 def seconds_of(run, device, seconds=0.3):
     """Seconds of the fastest ``run()`` (a roof is what can be reached), of as many as fit into ``seconds``, five at least, after a first one."""
-    wait = lambda: torch.cuda.synchronize(device) if torch.device(device).type == "cuda" else None
+    cuda = torch.device(device).type == "cuda"
+    wait, times = (lambda: torch.cuda.synchronize(device), 20) if cuda else (lambda: None, 1)  # a GPU waits long for a single small call
     run(), wait()
     end, taken = time.perf_counter() + seconds, []
     while len(taken) < 5 or time.perf_counter() < end:
         started = time.perf_counter()
-        run(), wait()
-        taken.append(time.perf_counter() - started)
+        for _ in range(times):
+            run()
+        wait()
+        taken.append((time.perf_counter() - started) / times)
     return min(taken)
 
 
-def matmul_rate(dtype=torch.float32, device="cpu", shape=(1024, 256, 1024)):
-    """FLOP/s of (m, k) @ (k, n) in ``dtype`` into an array that is already there; shape: (m, k, n), by default the body's at 1,024 tokens."""
-    m, k, n = shape
+def matmul_rate(dtype=torch.float32, device="cpu", shape=None):
+    """FLOP/s of (m, k) @ (k, n) in ``dtype``; shape: (m, k, n), else the body's at 1,024 tokens, or 4,096 each on a GPU, which that would not fill."""
+    m, k, n = shape or ((4096,) * 3 if torch.device(device).type == "cuda" else (1024, 256, 1024))
     a, b = torch.ones(m, k, dtype=dtype, device=device), torch.ones(k, n, dtype=dtype, device=device)
     out = torch.empty(m, n, dtype=dtype, device=device)
     return 2 * m * k * n / seconds_of(lambda: torch.mm(a, b, out=out), device)
@@ -87,7 +91,7 @@ def where_time_goes(step, repeats=3):
         for _ in range(repeats):
             step()
     spent = dict.fromkeys([*KINDS, "rest"], 0.0)
-    for row in profiler.key_averages():
+    for row in (row for row in profiler.key_averages() if row.device_type == DeviceType.CPU):  # the operators, which have their kernels' time
         kind = next((kind for kind, parts in KINDS.items() if any(part in row.key.lower() for part in parts)), "rest")
         spent[kind] += (row.self_device_time_total if cuda else row.self_cpu_time_total) / 1e6 / repeats
     rest = spent.pop("rest")

@@ -243,6 +243,8 @@ def fit(model, train_tokens, val_tokens, *, config, runtime, tracker="none", on_
         on_log(trainer.run)
         return trainer.run
     trainer.resume()
+    if runtime.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()  # the peak in the log is this run's
     try:
         with stop_button(trainer.world) as pressed, SystemMonitor(trainer.run, device=runtime.device, active=trainer.rank == 0):
             status = trainer.loop(pressed)

@@ -115,10 +115,15 @@ def test_a_settings_file_becomes_a_run(single, settings):
     assert AutoTokenizer.from_pretrained(folder).get_vocab() == AutoTokenizer.from_pretrained(OFFLINE / "base").get_vocab()
 
 
-def test_a_complete_run_is_read_from_its_log(single, settings, place, monkeypatch, capsys):
+@pytest.mark.parametrize("from_notebook", [False, True])
+def test_a_complete_run_is_read_from_its_log(from_notebook, single, settings, place, monkeypatch, capsys):
+    """With --output, and with the settings file where notebook 03 writes it."""
+    command = [str(settings), "--output", str(place / "single")]
+    if from_notebook:
+        command = [shutil.copy(settings, single.file.parents[1])]
     files = {p: p.read_bytes() for p in single.file.parent.rglob("*.*")}
     monkeypatch.setattr(finetuning, "FineTuner", lambda *_, **__: pytest.fail("something was trained"))
-    finetune.main([str(settings), "--output", str(place / "single")])
+    finetune.main(command)
     assert {p: p.read_bytes() for p in single.file.parent.rglob("*.*")} == files
     said, last = capsys.readouterr().out.splitlines()[-2:]
     assert re.fullmatch(r"complete since \d{4}-\d\d-\d\d \d\d:\d\d: read from path/to/03/cpu-\w{8}", said)
@@ -169,7 +174,7 @@ def test_two_processes_that_were_killed_go_on_as_one(single, settings, tmp_path,
     assert_same_curves(run_in(tmp_path / "out"), single)
 
 
-@pytest.mark.parametrize("batch, micro, passes", [(8, 2, (2, 2)), (8, None, (4, 1)), (2, 1, (1, 1))])
+@pytest.mark.parametrize("batch, micro, passes", [(8, 2, (2, 2)), (8, None, (4, 1)), (2, 1, (1, 1)), (4, 4, (2, 1))])
 def test_a_batch_is_shared_by_the_processes(batch, micro, passes, monkeypatch, tmp_path):
     monkeypatch.setattr(finetuning, "world", lambda: 2)
     args = training_arguments(FineTuneConfig(batch_size=batch, micro_batch_size=micro), make_runtime(tmp_path), tmp_path)
@@ -187,7 +192,8 @@ def test_a_batch_is_shared_by_the_processes(batch, micro, passes, monkeypatch, t
     (lambda v: v["tune"].update(batch_size=0), 1, "ValueError: batch_size must be at least 1, got 0"),
     (lambda v: v["tune"].update(batch_size=9), 2, "ValueError: batch_size must be a multiple of the 2 processes, got 9"),
     (lambda v: v["tune"].update(batch_size=1, micro_batch_size=None), 2, "ValueError: batch_size must be a multiple of the 2 processes, got 1"),
-    (lambda v: v["tune"].update(micro_batch_size=4), 2, "ValueError: micro_batch_size must divide batch_size (4) among 2 processes, got 4"),
+    (lambda v: v["tune"].update(batch_size=8, micro_batch_size=3), 2, "ValueError: micro_batch_size must divide batch_size (8) among 2 processes, got 3"),
+    (lambda v: v["tune"].update(micro_batch_size=8), 1, "ValueError: micro_batch_size must divide batch_size (4), got 8"),
     (lambda v: v.update(block_size=257), 1, "ValueError: block_size must be between 2 and the model's context (256), got 257"),
     (lambda v: v.update(block_size=0), 1, "ValueError: block_size must be between 2 and the model's context (256), got 0"),
     (lambda v: v.update(train_tokens=24), 1, "ReaderError: the train text has 24 tokens, fewer than one block of 24"),

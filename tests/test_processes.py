@@ -234,3 +234,10 @@ def test_a_cpu_can_be_taken_where_there_is_a_card(monkeypatch):
     with pytest.raises(Started):
         launch.launch(1, "--corpus", "prose")
     assert seen["CUDA_VISIBLE_DEVICES"] == "0"
+
+
+@pytest.mark.parametrize("words, got", [((), "nothing"), (("--corpus", "prose"), "--corpus"), (("0", "--corpus"), "0")])
+def test_the_command_asks_for_the_number_of_processes(words, got):
+    with pytest.raises(SystemExit) as exit:
+        launch.main(*words)
+    assert str(exit.value) == f"ReaderError: the number of processes comes first, as in python -m helpers.launch 2 --profile t4; got {got}"

@@ -1,8 +1,13 @@
 """The roofline: the floor is arithmetic, its measurements have the right units, its charts say what they show."""
 
+import time
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import matplotlib
 import pytest
 import torch
+from torch.autograd import DeviceType
 
 from helpers import roofline
 from helpers.budget import count_parameters, flops_per_token
@@ -72,3 +77,21 @@ def test_operations_have_flops_bytes_and_seconds(monkeypatch):
     found = roofline.operations(CONFIG, tokens=8)
     assert list(found) == ["body", "head", "softmax", "AdamW"] and found["head"][0] == 2 * 8 * 32 * 1_000
     assert found["AdamW"][1] == 28 * 32_000 and all(seconds == pytest.approx(0.5) for _, _, seconds in found.values())
+
+
+def test_a_gpus_kernels_count_once(monkeypatch):
+    """PyTorch lists a kernel's time twice: with the operator that started it, and in a row of its own."""
+    row = lambda key, device, time: SimpleNamespace(key=key, device_type=device, self_device_time_total=time, self_cpu_time_total=1)
+    rows = [row("aten::mm", DeviceType.CPU, 3e6), row("sgemm_128x64", DeviceType.CUDA, 3e6), row("Optimizer.step#AdamW", DeviceType.CUDA, 9e6)]
+    profiler = SimpleNamespace(key_averages=lambda: rows)
+    monkeypatch.setattr(roofline, "profile", lambda **_: nullcontext(profiler))
+    monkeypatch.setattr(roofline.torch.cuda, "is_available", lambda: True)
+    spent = roofline.where_time_goes(lambda: None, repeats=3)
+    assert spent.pop("matrix products") == 1.0 and not any(spent.values())
+
+
+def test_a_gpu_is_asked_for_many_products_at_once(monkeypatch):
+    calls, waits = [], []
+    monkeypatch.setattr(roofline.torch.cuda, "synchronize", waits.append)
+    assert roofline.seconds_of(lambda: calls.append(time.sleep(1e-4)), "cuda", seconds=-1) < 1e-3
+    assert (len(calls), len(waits)) == (1 + 5 * 20, 6)

@@ -157,6 +157,8 @@ def main():
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="give a form field of the notebook another value")
     parser.add_argument("--in-place", action="store_true", help="store the outputs in the notebooks")
     args = parser.parse_args()
+    if args.set and args.in_place:
+        parser.error("--set is for a run of your own: what --in-place stores is the notebook as it stands")
     files = [find(n) for n in args.numbers] or notebooks()
     for file in files:
         print(f"{shown(file)}:", flush=True)

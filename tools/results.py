@@ -45,6 +45,8 @@ def figures(runs):
         "tokens": mean("tokens"),
         "million_tokens": mean("tokens") / 1e6,
         "best_step": mean("best_step"),
+        "train_loss_begin": statistics.mean(float(r.curve("loss")[1][:10].mean()) for r in runs),
+        "train_loss_end": statistics.mean(float(r.curve("loss")[1][-40:].mean()) for r in runs),
         "first_val_loss": mean("first_val_loss"),
         "first_perplexity": math.exp(mean("first_val_loss")),
         "val_loss": mean("val_loss"),
