@@ -6,6 +6,7 @@ V, n, d, L stand for vocab_size, context, n_embd, n_layer.
 
 import copy
 import math
+import re
 import time
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ def memory_by_term(config, micro_batch_size, dtype=torch.float32):
 def peak_flops(hardware, dtype):
     """The card's peak in FLOP/s for a torch dtype, or None if it is not in the table."""
     for name, peaks in PEAK_FLOPS.items():
-        if name in hardware:
+        if re.search(rf"\b{name}\b", hardware):  # an L40S is no L4
             return peaks.get(str(dtype).removeprefix("torch."))
     return None
 
@@ -103,12 +104,12 @@ class OutOfMemory(ReaderError):
     """The device has too little memory for a run."""
 
 
-def out_of_memory_advice(config, train, runtime):
+def out_of_memory_advice(config, train, runtime, processes=1):
     """One sentence with numbers for a run that did not fit."""
-    micro = train.micro_batch_size or train.batch_size
+    micro = min(train.micro_batch_size or train.batch_size, train.batch_size // processes)
     if micro == 1:
         return "out of memory with a single sequence: take a smaller block_size or a smaller model, then run this cell again"
-    half = micro // 2
+    half = max(n for n in range(1, micro // 2 + 1) if train.batch_size % n == 0)
     need, less = (gib(memory_by_term(config, size, runtime.dtype)["total"]) for size in (micro, half))
     return (f"out of memory with {micro} sequences a pass, which need about {need}: set micro_batch_size={half} "
             f"(about {less}, the same result), then run this cell again")
@@ -167,8 +168,9 @@ def gib(size):
 def available_memory(runtime):
     """Bytes that training may use: free memory of the card (at most a T4's 14.5 GiB in profile t4) or of the machine."""
     if runtime.device.type == "cuda":
-        free = torch.cuda.mem_get_info(runtime.device)[0]
-        return min(free, T4_MEMORY) if runtime.profile == "t4" else free
+        held, cached = torch.cuda.memory_allocated(runtime.device), torch.cuda.memory_reserved(runtime.device)  # PyTorch uses its cache again
+        free = torch.cuda.mem_get_info(runtime.device)[0] + cached - held
+        return min(free, T4_MEMORY - held) if runtime.profile == "t4" else free
     return psutil.virtual_memory().available
 
 
@@ -188,7 +190,11 @@ def probe(model, train, runtime, steps=5):
 
 def budget(model, train, runtime, n_train_tokens, n_val_tokens=math.inf):
     """The `Budget` of training ``model`` with the settings ``train`` on streams of so many tokens."""
-    config, speed = model.config, probe(model, train, runtime)
+    config = model.config
+    try:
+        speed = probe(model, train, runtime)
+    except torch.OutOfMemoryError:
+        raise OutOfMemory(out_of_memory_advice(config, train, runtime)) from None
     steps = train.steps(n_train_tokens, config.block_size)
     steps = min(steps, runtime.steps or steps)
     name = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else "CPU"

@@ -91,7 +91,7 @@ def main(argv=None):
     parser.add_argument("--tracker", default="none", choices=TRACKERS)
     args = parser.parse_args(argv)
     if "RANK" in os.environ:
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         run = run_job(read_job(args.settings), output=args.output or home_of(args.settings), tracker=args.tracker)
         if rank() == 0:

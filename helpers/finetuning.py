@@ -18,10 +18,10 @@ from .model import GPTConfig
 from .qlora import backend_of, keep_adapter, lora_frame, old_names
 from .runs import Run, SystemMonitor, describe_hardware, make_header, settings_hash
 from .runtime import ReaderError, at_step, seed_everything, shown, step_of
-from .blocks import StreamBlocks, collate, count_labels, fingerprint_blocks
+from .blocks import collate, count_labels, fingerprint_blocks
 from .tokens import IGNORE
 from .training import Stopped, stop_button
-from .tuner import Even, FineTuner, Recorder, out_of_patience, rank, wait_for_all, world
+from .tuner import Even, FineTuner, Recorder, no_room, out_of_patience, rank, wait_for_all, world
 from .weights import save_whole
 
 WAYS = {"full": "adamw_torch_fused", "lora": "adamw_torch_fused", "8bit": "adamw_8bit", "qlora": "paged_adamw_8bit"}  # the Trainer's optimizers
@@ -88,19 +88,23 @@ def prepare(model, config):
 
 def fine_tune_budget(model, train, validation, *, config, runtime):
     """The `Budget` of `fine_tune`, tried on a copy: what the forward pass keeps is watched, speed is that of two passes there and back."""
+    free = available_memory(runtime)
     copied, c = prepare(copy.deepcopy(model).to(runtime.device), config).train(), model.config
     batch, times = {k: v.to(runtime.device) for k, v in collate([train[i] for i in range(config.micro)]).items()}, []
     for _ in range(3):  # the first one warms up
         started = time.perf_counter()
-        kept, loss = kept_bytes(copied, batch, runtime)
-        loss.backward()
+        try:
+            kept, loss = kept_bytes(copied, batch, runtime)
+            loss.backward()
+        except torch.OutOfMemoryError:
+            raise ReaderError(no_room(config)) from None
         times.append((sum(p.grad.sum() for p in copied.parameters() if p.grad is not None).item(), time.perf_counter() - started)[1])  # waits
     forward = flops_per_token(GPTConfig(c.vocab_size, c.n_positions, c.n_layer, c.n_head, c.n_embd), training=False, context=batch["labels"].shape[1])
     flops, counted = forward["total"] * (2 if config.way == "lora" else 3), int((batch["labels"] != IGNORE).sum())  # frozen: no gradient
     memory = states_bytes(copied, config) | {"activations": kept, "gradient of the logits": batch["labels"].numel() * c.vocab_size * 4}
     name, speed, steps = describe_hardware(runtime.device), counted / min(times[1:]), min(config.steps(len(train)), runtime.steps or math.inf)
     return Budget(hardware=f"{name}, {str(runtime.dtype).removeprefix('torch.')}", parameters=model.num_parameters(), flops_per_token=flops,
-                  memory=memory | {"total": sum(memory.values())}, memory_available=available_memory(runtime), tokens_per_second=speed,
+                  memory=memory | {"total": sum(memory.values())}, memory_available=free, tokens_per_second=speed,
                   tokens=counted / config.micro * config.batch_size * steps, minutes_allowed={"cpu": 1.5, "t4": 15}.get(runtime.profile),
                   utilisation=(peak := peak_flops(name, runtime.dtype)) and speed * flops / peak,
                   evaluation_share=len(validation) / 3 / (config.eval_every * config.batch_size))
@@ -164,7 +168,6 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
     Raises ReaderError for lack of memory and a loss that is not a number, and Stopped at the stop button.
     """
     settings = settings_of(model, config, runtime) | ({"name": name} if name else {})
-    settings |= {"block_size": train.block_size} if isinstance(train, StreamBlocks) else {}  # the same stream in other pieces
     data = fingerprint_blocks(train, validation)
     weights = weights_of(model)  # not a setting: processors round differently
     folder = runtime.workspace / f"{runtime.profile}-{settings_hash([settings, data, weights, runtime.seed, runtime.steps])}"
@@ -197,6 +200,8 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
         trainer.recorder = recorder
         trainer.remove_callback(PrinterCallback)
         train_with(trainer, start, config, runtime)
+        if config.way in ("8bit", "qlora"):  # bitsandbytes would hold the embeddings to the end of the process
+            importlib.import_module("bitsandbytes.optim").GlobalOptimManager.get_instance().module_weight_config_triple.clear()
         recorder.bar.close()
     if pressed.is_set() and trainer.state.global_step < last:
         raise Stopped(f"you stopped the training at step {trainer.state.global_step:,} of {steps:,}; everything is saved in {shown(folder, 2)}: "
@@ -219,8 +224,7 @@ def train_with(trainer, start, config, runtime):
             trainer.train(resume_from_checkpoint=start and str(start))
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            n, half = config.micro, f"set micro_batch_size={config.micro // 2} (the same result), or take" if config.micro > 1 else "take"
-            raise ReaderError(f"out of memory with {n} blocks a pass: {half} shorter blocks, load the model anew and run this cell again") from None
+            raise ReaderError(no_room(config)) from None
         raise
 
 

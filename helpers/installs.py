@@ -5,6 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -19,6 +20,10 @@ class ReaderError(Exception):
     """Something the reader can mend, said in one sentence; notebooks show the sentence without a traceback."""
 
     def _render_traceback_(self):  # IPython's hook
+        cause = self  # what IPython remembers of it would hold all that the failed call had on the card
+        while cause is not None:
+            traceback.clear_frames(cause.__traceback__)
+            cause = cause.__cause__ or cause.__context__
         return [f"{type(self).__name__}: {self}"]
 
 

@@ -40,6 +40,7 @@ SETTINGS = {               # cpu       t4         full
     "min_learning_rate":   (3e-4,     6e-5,      6e-5),
     "warmup_steps":        (20,       100,       100),
     "eval_every":          (50,       25,        10),
+    "checkpoint_every":    (100,      500,       500),         # steps; each holds the optimizer's averages too
     "patience":            (5,        20,        30),          # evaluations without a new best, then stop
 }
 
@@ -58,6 +59,7 @@ MACHADO = {                # cpu       t4         full      (cpu: the best of a 
     "min_learning_rate":   (1e-3,     6e-5,      1e-4),
     "warmup_steps":        (20,       100,       100),
     "eval_every":          (100,      100,       50),
+    "checkpoint_every":    (100,      500,       500),
     "patience":            (5,        10,        10),
     "eval_blocks":         (2_000,    2_000,     2_000),       # all of validation, which stands in the order of the works
 }

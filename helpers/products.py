@@ -238,6 +238,8 @@ def split_qa(rows):
         if len(mine) > 1:
             splits["fifteen" if len(splits["fifteen"]) < 15 else "seen"].append(mine.pop())
         splits["train"] += mine
+    if not splits["seen"]:
+        raise ReaderError(f"{len(splits['fifteen'])} products to train on have a second question, which is held out: 16 are needed, so ask more about each")
     return {split: Dataset.from_list(rows) for split, rows in splits.items()}
 
 

@@ -243,7 +243,10 @@ def qlora_memory(model, config, batch, runtime):
     switch_checkpointing(framed, config.checkpointing)
     sizes = [p.numel() for p in framed.parameters() if p.requires_grad]
     free, small = sum(sizes), sum(n for n in sizes if config.way == "qlora" and n >= 4096)  # bitsandbytes' rule
-    kept, _ = kept_bytes(framed, {k: v.to(runtime.device) for k, v in batch.items()}, runtime)
+    try:
+        kept, _ = kept_bytes(framed, {k: v.to(runtime.device) for k, v in batch.items()}, runtime)
+    except torch.OutOfMemoryError:
+        raise ReaderError(f"out of memory with {len(batch['input_ids'])} examples a pass: take fewer a pass, or shorter ones") from None
     switch_checkpointing(framed, False)
     framed.unload().train(was_training)
     for hook in set(hooks) - own:  # checkpointing lets the embeddings' output have a gradient

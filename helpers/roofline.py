@@ -85,13 +85,14 @@ def share_reached(tokens_per_second, config, rate):
 def where_time_goes(step, repeats=3):
     """{kind of work: seconds per call of ``step()``} by PyTorch's profiler, largest first, "rest" last; for `plots.bar_chart`."""
     step()
-    cuda = torch.cuda.is_available()
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler writes log lines of its own under the cell
-    with profile(activities=[ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * cuda]) as profiler:
+    with profile(activities=[ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * torch.cuda.is_available()]) as profiler:
         for _ in range(repeats):
             step()
     spent = dict.fromkeys([*KINDS, "rest"], 0.0)
-    for row in (row for row in profiler.key_averages() if row.device_type == DeviceType.CPU):  # the operators, which have their kernels' time
+    rows = profiler.key_averages()
+    cuda = any(row.device_type == DeviceType.CUDA for row in rows)  # did this step use it?
+    for row in (row for row in rows if row.device_type == DeviceType.CPU):  # the operators, which have their kernels' time
         kind = next((kind for kind, parts in KINDS.items() if any(part in row.key.lower() for part in parts)), "rest")
         spent[kind] += (row.self_device_time_total if cuda else row.self_cpu_time_total) / 1e6 / repeats
     rest = spent.pop("rest")

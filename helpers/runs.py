@@ -159,7 +159,7 @@ class SystemMonitor:
             try:
                 import pynvml
                 pynvml.nvmlInit()
-                self.nvml, self.gpu = pynvml, pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+                self.nvml, self.gpu = pynvml, pynvml.nvmlDeviceGetHandleByIndex(torch.cuda._get_nvml_device_index(device))  # CUDA may hide some
             except Exception as error:  # no package, or a driver that does not answer: that costs the GPU's rows, not the run
                 print(f"no readings of the GPU ({error})")
 

@@ -80,9 +80,11 @@ def setup(notebook, *, profile="auto", data="auto", workspace=None, seed=None, d
     profile = choose("profile", profile, "GPT_SERIES_PROFILE", "t4" if device.type == "cuda" else "cpu", PROFILES)
     if profile == "cpu":
         device = torch.device("cpu")
-    if profile == "t4" and device.type == "cuda":  # a larger card behaves like a T4, so that what fits here fits there
-        total = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, T4_MEMORY / total), device)
+    if device.type == "cuda":
+        if device.index >= torch.cuda.device_count():
+            raise ReaderError(f"{device.index + 1} processes or more for {torch.cuda.device_count()} GPU: start one a GPU, or take profile cpu")
+        total = torch.cuda.get_device_properties(device).total_memory  # in t4 a larger card behaves like a T4: what fits here fits there
+        torch.cuda.set_per_process_memory_fraction(min(1.0, T4_MEMORY / total) if profile == "t4" else 1.0, device)
     steps = whole_number("GPT_SERIES_STEPS", None)
     seed = whole_number("GPT_SERIES_SEED", 1337) if seed is None else seed
     kind, reason = choose_dtype(device, dtype)
@@ -134,9 +136,11 @@ def choose_dtype(device, wish="auto"):
 def choose_data(data, profile):
     """"offline", "hub" or the path of an existing folder, as a string."""
     data = os.environ.get("GPT_SERIES_DATA", "offline" if profile == "cpu" else "hub") if data == "auto" else str(data)
-    if data not in ("offline", "hub") and not Path(data).exists():
+    if data in ("offline", "hub"):
+        return data
+    if not Path(data).exists():
         raise ReaderError(f"data {data!r} is neither 'offline', 'hub' nor a folder that exists: choose one of the three")
-    return data
+    return str(Path(data).absolute())  # a process that is started from here may work in another folder
 
 
 def open_workspace(workspace, where, use_drive, notebook, steps):

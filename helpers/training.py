@@ -105,6 +105,7 @@ class Trainer:
     def resume(self):
         """Load the newest intact checkpoint, if there is one, and open the log at its step."""
         found = checkpoints.latest(self.folder / "checkpoints")
+        self.optimizer.zero_grad(set_to_none=True)  # a step that failed in this session may have left gradients
         if found:
             tensors, self.state = found
             checkpoints.restore(tensors, self.model, self.optimizer)
@@ -156,7 +157,7 @@ class Trainer:
             loss /= self.world
         self.pending.append((step + 1, loss, norm, rate))
         self.state["step"] = step + 1
-        if self.due(self.config.log_every):
+        if self.due(self.config.log_every) or self.due(self.config.eval_every):
             self.flush()  # waits for the device, so the clock below is honest
         self.state["step_seconds"] += time.perf_counter() - started
 
@@ -250,7 +251,7 @@ def fit(model, train_tokens, val_tokens, *, config, runtime, tracker="none", on_
             status = trainer.loop(pressed)
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise OutOfMemory(out_of_memory_advice(model.config, config, runtime)) from None
+            raise OutOfMemory(out_of_memory_advice(model.config, config, runtime, trainer.world)) from None
         raise
     trainer.finish(status)
     return trainer.run

@@ -27,6 +27,13 @@ def world():
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def no_room(config):
+    """What to do where a pass did not fit the memory."""
+    half = next((n for n in range(config.micro // 2, 0, -1) if config.batch_size // world() % n == 0), None)
+    less = f"set micro_batch_size={half} (the same result), or take" if half else "take"
+    return f"out of memory with {config.micro} blocks a pass: {less} shorter blocks, load the model anew and run this cell again"
+
+
 def wait_for_all():
     if dist.is_initialized():
         dist.barrier()

@@ -1,9 +1,11 @@
 """Estimates: parameters and FLOPs agree with the model to the unit, memory with what autograd keeps, MFU with its definition."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import make_gpt, make_runtime
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -85,3 +87,31 @@ def test_minutes_count_evaluation(runtime):
     short = budget.budget(GPT(SHAPES[0]), TrainConfig(batch_size=4, max_steps=20, eval_every=10, eval_blocks=30), runtime, 10_000,
                           6 * SHAPES[0].block_size)
     assert short.evaluation_share == pytest.approx(6 / 3 / 40)  # an evaluation reads no more than there is
+
+
+def test_a_card_is_known_by_its_whole_name():
+    assert budget.peak_flops("NVIDIA L4", torch.bfloat16) == 121e12 and budget.peak_flops("NVIDIA L40S", torch.bfloat16) is None
+
+
+@pytest.mark.parametrize("profile, expected", [("full", 9 + 3 - 2), ("t4", 14.5 - 2)])
+def test_what_pytorch_keeps_for_itself_is_free_for_training(profile, expected, monkeypatch):
+    """Of a card with 9 (or 60) GiB free, PyTorch holds 2 and has 3 reserved."""
+    for name, gibibytes in dict(memory_allocated=2, memory_reserved=3, mem_get_info=9 if profile == "full" else 60).items():
+        size = gibibytes * 2**30
+        monkeypatch.setattr(budget.torch.cuda, name, lambda device, size=size, name=name: (size, 0) if name == "mem_get_info" else size)
+    runtime = SimpleNamespace(device=torch.device("cuda", 0), profile=profile)
+    assert budget.available_memory(runtime) == expected * 2**30
+
+
+def test_a_card_that_is_too_small_for_the_probe_is_advice_too(monkeypatch, tmp_path):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(budget, "probe", full)
+    with pytest.raises(budget.OutOfMemory, match="^out of memory with 15 sequences a pass, .* set micro_batch_size=5 "):
+        budget.budget(make_gpt(), TrainConfig(batch_size=15), make_runtime(tmp_path), 1000)
+
+
+def test_advice_knows_the_other_processes():
+    advice = budget.out_of_memory_advice(GPTConfig(), TrainConfig(batch_size=32), SimpleNamespace(dtype=torch.float32), 2)
+    assert advice.startswith("out of memory with 16 sequences a pass, ") and "set micro_batch_size=8 " in advice

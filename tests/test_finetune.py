@@ -21,12 +21,12 @@ from tiny_run import on_call
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from helpers import finetune, finetuning
+from helpers.blocks import StreamBlocks, fingerprint_blocks
 from helpers.corpora import OFFLINE
 from helpers.finetune import Job, read_job
 from helpers.finetuning import FineTuneConfig, settings_of, training_arguments
 from helpers.runs import Run
 from helpers.runtime import REPOSITORY
-from helpers.tokens import fingerprint
 from helpers.tuner import Recorder
 
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -102,11 +102,11 @@ def assert_same_curves(run, expected):
 
 def test_a_settings_file_becomes_a_run(single, settings):
     header, end = single.header, single.end
-    assert (header["notebook"], header["profile"], header["seed"], header["settings"]["block_size"]) == ("03", "cpu", 7, 24)
+    assert (header["notebook"], header["profile"], header["seed"]) == ("03", "cpu", 7)
     asked = {k: v for k, v in json.loads(settings.read_text())["tune"].items() if k not in ("lora_rank", "new_tokens", "patience")}
     assert header["settings"]["tune"] | {"micro_batch_size": 1, "checkpointing": False} == asked
     train, validation = (np.load(next(single.file.parents[1].glob(f"tokens/{split}-*.npy"))) for split in ("train", "validation"))
-    assert header["data"] == fingerprint(train[: 17 * 24], validation[: 5 * 24])
+    assert header["data"] == fingerprint_blocks(StreamBlocks(train[: 17 * 24 + 3], 24), StreamBlocks(validation[: 5 * 24 + 3], 24))
     rows = [r for r in single.rows if "loss" in r]
     assert [r["step"] for r in rows] == list(range(1, 7)) and rows[4]["tokens"] == 17 * 23 and rows[4]["epoch"] == 1.0
     assert single.curve("val_loss", x="step")[0].tolist() == [0, 3, 6] and end["val_loss"] < end["first_val_loss"] - 0.5
@@ -224,3 +224,14 @@ def test_the_sentence_is_all_that_a_reader_sees():
     child = subprocess.run([sys.executable, "-m", "helpers.finetune", "no/such.json"], cwd=REPOSITORY, check=False, capture_output=True, text=True)
     sentence = "ReaderError: the settings file no/such.json could not be read (No such file or directory): notebook 03 writes one\n"
     assert (child.returncode, child.stdout, child.stderr) == (1, "", sentence)
+
+
+def test_processes_on_a_cpu_find_a_group_where_there_is_a_card(settings, monkeypatch):
+    groups = []
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(finetune.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(finetune.dist, "init_process_group", groups.append)
+    monkeypatch.setattr(finetune, "read_job", lambda file: (_ for _ in ()).throw(ValueError("enough")))
+    with pytest.raises(SystemExit, match="enough"):
+        finetune.main([str(settings)])
+    assert groups == ["cpu:gloo,cuda:nccl"]

@@ -1,8 +1,10 @@
 """`fit` trains once, gives back the best weights, keeps runs apart, and says in one sentence why it cannot go on."""
 
+import gc
 import os
 import re
 import signal
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,7 @@ import torch
 from conftest import make_gpt, make_runtime, make_stream
 from tiny_run import CONFIG, on_call, tiny_run
 
-from helpers import training
+from helpers import step, training
 from helpers.runs import Run
 from helpers.runtime import ReaderError
 from helpers.step import learning_rate_at
@@ -151,3 +153,36 @@ def test_the_first_interrupt_is_a_flag_the_second_one_interrupts():
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, outside)
+
+
+def test_gradients_of_a_failed_step_do_not_enter_the_next_run(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    clean, _ = tiny_run(tmp_path / "clean", model=make_gpt(), micro_batch_size=1)
+    model = make_gpt()
+    with monkeypatch.context() as patch, pytest.raises(ReaderError):
+        patch.setattr(step, "next_token_loss", on_call(2, full, step.next_token_loss))  # the second micro-batch of the first step
+        tiny_run(tmp_path / "failed", model=model, micro_batch_size=1)
+    assert any(p.grad is not None for p in model.parameters())
+    again, _ = tiny_run(tmp_path / "failed", model=model, micro_batch_size=1)
+    assert again.curve("grad_norm", x="step")[1].tolist() == clean.curve("grad_norm", x="step")[1].tolist()
+
+
+def test_an_error_that_was_shown_holds_nothing_any_more(tmp_path, monkeypatch):
+    """IPython remembers the last error, and with it what the failed call had on the card."""
+    held = []
+
+    def full(*_, **__):
+        activations = torch.zeros(1000)
+        held.append(weakref.ref(activations))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(training, "train_step", full)
+    with pytest.raises(ReaderError) as error:
+        tiny_run(tmp_path)
+    gc.collect()
+    assert held[0]() is not None
+    assert error.value._render_traceback_() == [f"OutOfMemory: {error.value}"]
+    gc.collect()
+    assert held[0]() is None

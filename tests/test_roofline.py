@@ -88,6 +88,8 @@ def test_a_gpus_kernels_count_once(monkeypatch):
     monkeypatch.setattr(roofline.torch.cuda, "is_available", lambda: True)
     spent = roofline.where_time_goes(lambda: None, repeats=3)
     assert spent.pop("matrix products") == 1.0 and not any(spent.values())
+    rows[1:] = []  # a step on the CPU beside a card
+    assert roofline.where_time_goes(lambda: None, repeats=1)["matrix products"] == 1e-6
 
 
 def test_a_gpu_is_asked_for_many_products_at_once(monkeypatch):

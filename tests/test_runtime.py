@@ -187,3 +187,18 @@ def test_paths_below_the_working_folder_are_shown_relative_to_it(monkeypatch, tm
     monkeypatch.chdir(tmp_path)
     assert shown(tmp_path / "a" / "b.txt") == shown("a/b.txt") == "a/b.txt"
     assert str(tmp_path.parent) not in shown(tmp_path.parent / "elsewhere")
+
+
+def test_more_processes_than_cards_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(rt.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(rt.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(ReaderError, match="^2 processes or more for 1 GPU: start one a GPU, or take profile cpu$"):
+        setup("01", profile="t4", workspace=tmp_path)
+    assert setup("01", profile="cpu", workspace=tmp_path).device.type == "cpu"
+
+
+def test_a_folder_of_data_is_the_same_from_any_folder(monkeypatch, tmp_path):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert setup("01", profile="cpu", data="mine", workspace=tmp_path / "w").data == str(tmp_path / "mine")
