@@ -200,8 +200,6 @@ def fine_tune(model, train, validation, *, config, runtime, name="", tracker="no
         trainer.recorder = recorder
         trainer.remove_callback(PrinterCallback)
         train_with(trainer, start, config, runtime)
-        if config.way in ("8bit", "qlora"):  # bitsandbytes would hold the embeddings to the end of the process
-            importlib.import_module("bitsandbytes.optim").GlobalOptimManager.get_instance().module_weight_config_triple.clear()
         recorder.bar.close()
     if pressed.is_set() and trainer.state.global_step < last:
         raise Stopped(f"you stopped the training at step {trainer.state.global_step:,} of {steps:,}; everything is saved in {shown(folder, 2)}: "
@@ -226,6 +224,9 @@ def train_with(trainer, start, config, runtime):
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise ReaderError(no_room(config)) from None
         raise
+    finally:
+        if config.way in ("8bit", "qlora"):  # bitsandbytes would hold the embeddings, and know other weights of later runs by their address
+            importlib.import_module("bitsandbytes.optim").GlobalOptimManager.get_instance().initialize()
 
 
 def finish(trainer, folder, config, tokenizer, card):
