@@ -65,8 +65,9 @@ def in_group(function, *arguments):
     """``function(*arguments)``; in a process that torchrun started, as one of its group, where a lost neighbour is one sentence."""
     if "RANK" not in os.environ:
         return function(*arguments)
-    if int(os.environ["LOCAL_RANK"]) < torch.cuda.device_count():  # where there are fewer cards, `setup` says so
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    card = int(os.environ.get("LOCAL_RANK", 0))
+    if card < torch.cuda.device_count():  # where there are fewer cards, `setup` says so
+        torch.cuda.set_device(card)
 
     @record  # torchrun hears from it what went wrong
     def call():

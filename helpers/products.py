@@ -221,7 +221,7 @@ def split_qa(rows):
 
     A fifth of the products is `unseen`. Of each other product that has two questions, one is held out: the first fifteen of these are `fifteen`,
     the others `seen`. Which are unseen follows from the uid alone, so that more products change nothing there. Raises ReaderError below 40
-    products with questions.
+    products with questions, or 16 to train on that have a second one.
     """
     from datasets import Dataset
     by_product = {}

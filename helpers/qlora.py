@@ -247,12 +247,13 @@ def qlora_memory(model, config, batch, runtime):
         kept, _ = kept_bytes(framed, {k: v.to(runtime.device) for k, v in batch.items()}, runtime)
     except torch.OutOfMemoryError:
         raise ReaderError(f"out of memory with {len(batch['input_ids'])} examples a pass: take fewer a pass, or shorter ones") from None
-    switch_checkpointing(framed, False)
-    framed.unload().train(was_training)
-    for hook in set(hooks) - own:  # checkpointing lets the embeddings' output have a gradient
-        del hooks[hook]
-    for parameter in was_free:
-        parameter.requires_grad = True
+    finally:
+        switch_checkpointing(framed, False)
+        framed.unload().train(was_training)
+        for hook in set(hooks) - own:  # checkpointing lets the embeddings' output have a gradient
+            del hooks[hook]
+        for parameter in was_free:
+            parameter.requires_grad = True
     passing = 8 * batch["input_ids"].numel() * model.config.vocab_size  # gradients of the loss and of the logits, both float32
     parts = {"4-bit weights": packed, "their scales": scales, "embeddings, head and norms": whole - packed, "LoRA's weights": 4 * free,
              "LoRA's gradients": 4 * free, "optimizer": 8 * (free - small) + 2 * small + small // 32, "activations": kept, "logits in passing": passing}

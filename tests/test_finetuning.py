@@ -398,6 +398,12 @@ def test_a_damaged_best_checkpoint_is_one_sentence(tmp_path, monkeypatch):
         tiny_tune(tmp_path)
 
 
+@pytest.mark.parametrize("micro, advice", [(15, "set micro_batch_size=5 "), (5, "set micro_batch_size=1 "), (1, "take shorter blocks")])
+def test_the_advice_is_a_setting_that_is_taken(micro, advice):
+    config = FineTuneConfig(batch_size=15, micro_batch_size=micro)
+    assert f"out of memory with {micro} blocks a pass: {advice}" in tuner.no_room(config)
+
+
 # The budget.
 
 @pytest.mark.parametrize("way", WAYS)

@@ -297,3 +297,16 @@ def test_memory_by_term_and_the_model_is_left_as_it_was(whole, base, model, tmp_
     assert sum(states.values()) == pytest.approx(fixed["optimizer"], rel=0.02)
     assert recomputed["activations"] < 0.5 * with_all["activations"] and all(m["total"] * 2 == sum(m.values()) for m in (with_all, recomputed))
     assert_same(tune(tmp_path, base, model=model), whole)
+
+
+def test_a_pass_that_does_not_fit_leaves_the_model_as_it_was(base, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model, runtime, config = load_4bit(make_runtime(base), base)[0], make_runtime(tmp_path), FineTuneConfig(**CONFIG)
+    batch = collate(ROWS[:2])
+    expected = qlora_memory(model, config, batch, runtime)
+    with monkeypatch.context() as patch, pytest.raises(ReaderError, match="^out of memory with 2 examples a pass: take fewer a pass, or shorter ones$"):
+        patch.setattr(qlora, "kept_bytes", full)
+        qlora_memory(model, config, batch, runtime)
+    assert qlora_memory(model, config, batch, runtime) == expected

@@ -188,7 +188,8 @@ def fake_nvml(**changes):
 
 def test_system_monitor_reads_the_gpu_that_trains(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
-    with SystemMonitor(run, interval=60, device=torch.device("cuda", 1)):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")  # torch's first card is the machine's second
+    with SystemMonitor(run, interval=60, device=torch.device("cuda", 0)):
         pass
     assert [(r["gpu_percent"], r["gpu_memory_bytes"]) for r in run.rows] == [(40, 2**30)]
 
