@@ -122,7 +122,7 @@ def roofline_chart(points, rate, bytes_per_second):
     axes.text(middle, middle * bytes_per_second / 1e9 * 1.5, f"{bytes_per_second / 1e9:,.0f} GB/s, memory ", color=TRAIN, ha="right")
     for name, (x, y) in at.items():
         axes.plot(x, y, "o", color=VALIDATION, ms=9)
-        axes.annotate(f"{name}: {y:,.0f}", (x, y), xytext=(-10, -20) if name in ("body", "AdamW") else (10, -20), ha="right" if name in ("body", "AdamW") else "left",
+        axes.annotate(f"{name}: {y:,.0f}", (x, y), xytext=(-10, -20) if name == "body" else (10, -20), ha="right" if name == "body" else "left",
                       textcoords="offset points")
     axes.set(xlabel="arithmetic intensity (FLOP per byte moved)", ylabel="GFLOP per second", ylim=(None, 2.2 * rate / 1e9), xlim=(low, high))
     bound = [name for name, (x, _) in at.items() if x < ridge]
